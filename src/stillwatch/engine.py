@@ -1,0 +1,98 @@
+"""The only module that imports an engine: an Ibis connection by name.
+
+Stages describe what they want as expressions on ``Relation``; they use only what Ibis offers on every
+engine (no ordered collect, no ASOF join, no ``mode``, no pandas or pyarrow functions inside a query).
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TypeAlias
+
+import ibis
+import pyarrow as pa
+
+from stillwatch.errors import UsageError
+
+__all__ = ["ENGINES", "Engine", "Relation", "connect", "engine_versions", "literal", "null", "union"]
+
+# Ibis ships no types: a relation is an ibis.expr.types.Table.
+Relation: TypeAlias = Any
+ENGINES = ("duckdb",)
+
+literal = ibis.literal
+null = ibis.null
+union = ibis.union
+
+
+def engine_versions() -> dict[str, str]:
+    """Versions of the libraries behind the engines, for the findings' record of how they were made."""
+    import duckdb
+
+    return {"ibis": ibis.__version__, "duckdb": duckdb.__version__}
+
+
+class Engine:
+    """A connection with the few operations that stages need."""
+
+    def __init__(self, name: str, backend: Any, scratch: tempfile.TemporaryDirectory[str]) -> None:
+        self.name = name
+        self._backend = backend
+        self._scratch = scratch
+        self._made = 0
+
+    def parquet(self, paths: Sequence[Path]) -> Relation:
+        """A relation over Parquet files of one schema."""
+        return self._backend.read_parquet([str(path) for path in paths])
+
+    def table(self, data: pa.Table) -> Relation:
+        """A relation over an Arrow table, copied in (joins over registered Arrow data can hang)."""
+        self._made += 1
+        return self._backend.create_table(f"given_{self._made}", data, temp=True)
+
+    def arrow(self, relation: Any) -> pa.Table:
+        """The relation's rows, in no particular order."""
+        return relation.to_pyarrow()
+
+    def batches(self, relation: Relation, rows: int) -> Iterator[pa.RecordBatch]:
+        """The relation's rows in batches of at most ``rows``."""
+        yield from relation.to_pyarrow_batches(chunk_size=rows)
+
+    def write(self, relation: Relation, path: Path) -> None:
+        """Write the relation to one Parquet file."""
+        relation.to_parquet(str(path), compression="zstd")
+
+    def close(self) -> None:
+        """Close the connection and remove what it spilled."""
+        self._backend.disconnect()
+        self._scratch.cleanup()
+
+    def __enter__(self) -> Engine:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        self.close()
+
+
+def connect(name: str = "duckdb", *, threads: int = 0, memory: str | None = None,
+            scratch: Path | None = None) -> Engine:
+    """Connect to an engine.
+
+    ``memory`` such as ``4GB`` bounds it; what does not fit spills to ``scratch`` (the system's
+    temporary folder by default). Raises ``UsageError`` for an engine that is not known.
+    """
+    if name not in ENGINES:
+        raise UsageError(f"no engine is called {name!r}", remedy=f"use one of: {', '.join(ENGINES)}")
+    spill = tempfile.TemporaryDirectory(prefix="stillwatch-", dir=scratch)
+    options: dict[str, Any] = {"temp_directory": spill.name, "preserve_insertion_order": False}
+    if threads:
+        options["threads"] = threads
+    if memory:
+        options["memory_limit"] = memory
+    backend = ibis.duckdb.connect(**options)
+    backend.raw_sql("SET TimeZone = 'UTC'")
+    return Engine(name, backend, spill)

@@ -1,0 +1,123 @@
+"""Tables of a findings folder."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from stillwatch.schema.model import TIMESTAMP, Column, Sensitivity, Table
+from stillwatch.schema.vocabularies import (
+    CAPABILITY,
+    PHASE,
+    QUARANTINE_REASON,
+    VERDICT,
+)
+
+PSEUDONYMOUS = Sensitivity.PSEUDONYMOUS
+CONTENT = Sensitivity.CONTENT
+
+_ID = Column("campaign_id", pa.string(), "the same for the same members on every run", PSEUDONYMOUS,
+             required=True)
+_FIRST = Column("first_seen", TIMESTAMP, "first attributed exchange", unit="µs, UTC")
+_LAST = Column("last_seen", TIMESTAMP, "last attributed exchange", unit="µs, UTC")
+
+
+def _size(name: str, meaning: str, unit: str = "") -> Column:
+    return Column(name, pa.int64(), meaning, unit=unit)
+
+
+CAMPAIGNS = Table(
+    "findings.campaigns",
+    "One row a candidate campaign, benign explanations included.",
+    (
+        _ID,
+        Column("lineage_id", pa.string(), "stays as the campaign grows from scan to scan", PSEUDONYMOUS),
+        Column("verdict", pa.string(), "best explanation", vocabulary=VERDICT, required=True),
+        Column("probability", pa.float64(), "P(distillation), whatever the verdict; conditional on what it"
+               " was calibrated on", unit="0-1", required=True),
+        Column("q_value", pa.float64(), "false-discovery rate of the linkage claim (run together), from"
+               " decoys", unit="0-1"),
+        _size("accounts", "accounts whose membership is at least as probable as not"),
+        _size("exchanges", "attributed exchanges"),
+        _size("sessions", "distinct sessions among them"),
+        _size("tasks", "distinct tasks among them: one task makes many exchanges"),
+        _size("input_tokens", "of the attributed exchanges", "tokens"),
+        _size("output_tokens", "of the attributed exchanges", "tokens"),
+        _FIRST,
+        _LAST,
+        Column("detectable_at", TIMESTAMP, "earliest time at which this scan's own rules would have"
+               " reported it; null where it is not computed", unit="µs, UTC"),
+        Column("capabilities", pa.list_(pa.struct([("capability", pa.string()), ("share", pa.float64())])),
+               "what is being taken, largest share first", vocabulary=CAPABILITY),
+        Column("phase", pa.string(), "where it is in its life; null where it is not computed",
+               vocabulary=PHASE),
+        Column("actor", pa.string(), "best-matching known actor, or null", PSEUDONYMOUS),
+        Column("actor_probability", pa.float64(), "of that match", unit="0-1"),
+        Column("explanation", pa.string(), "two plain sentences that name the strongest evidence for and"
+               " against"),
+        Column("linkage_bits", pa.float64(), "score of the linkage claim, each value counted once",
+               unit="bits"),
+        Column("q_floor", pa.float64(), "smallest q that this number of decoys can show", unit="0-1"),
+        Column("hypotheses", pa.list_(pa.struct([("verdict", pa.string()), ("probability", pa.float64()),
+                                                 ("log_likelihood", pa.float64())])),
+               "every explanation weighed, most probable first"),
+        Column("evidence_for", pa.list_(pa.string()), "what speaks for harvesting, plain sentences"),
+        Column("evidence_against", pa.list_(pa.string()), "what speaks against, plain sentences"),
+        Column("missing", pa.list_(pa.string()), "inputs that this judgement had to do without"),
+    ),
+    key=("campaign_id",),
+)
+
+MEMBERS = Table(
+    "findings.members",
+    "Accounts of each candidate campaign. Linked is not guilty: see `against` and `victim`.",
+    (
+        _ID,
+        Column("account_id", pa.string(), "member", PSEUDONYMOUS, required=True),
+        Column("probability", pa.float64(), "probability of membership", unit="0-1", required=True),
+        _size("exchanges", "attributed exchanges of this account"),
+        _FIRST,
+        _LAST,
+        _size("exchanges_total", "all exchanges of this account"),
+        Column("against", pa.string(), "what speaks against this account's being part of it"),
+        Column("victim", pa.string(), "why the account may be a victim (stolen key, relayed customer),"
+               " or null"),
+    ),
+    key=("campaign_id", "account_id"),
+)
+
+ATTRIBUTED = Table(
+    "findings.exchanges",
+    "Attributed exchanges only; one exchange is in at most one campaign.",
+    (
+        Column("exchange_id", pa.string(), "exchange", PSEUDONYMOUS, required=True),
+        _ID,
+        Column("capability", pa.string(), "what was asked for", vocabulary=CAPABILITY),
+        Column("probability", pa.float64(), "probability that the exchange belongs to the campaign",
+               unit="0-1"),
+    ),
+    key=("exchange_id",),
+)
+
+EVIDENCE = Table(
+    "findings.evidence",
+    "What links the members of a candidate campaign.",
+    (
+        _ID,
+        Column("kind", pa.string(), "kind of trait", required=True),
+        Column("value", pa.string(), "the trait, digested", PSEUDONYMOUS),
+        _size("accounts", "members that share it"),
+        Column("bits", pa.float64(), "its contribution to the linkage score", unit="bits"),
+        Column("why", pa.string(), "one plain sentence"),
+    ),
+)
+
+QUARANTINE = Table(
+    "findings.quarantine",
+    "Records that could not be read, in `quarantine.jsonl`: where they are and why, never what they hold.",
+    (
+        Column("file", pa.string(), "input file", PSEUDONYMOUS, required=True),
+        Column("line", pa.int64(), "line or row in the file, from 1; 0 for the file itself", required=True),
+        Column("reason", pa.string(), "why", vocabulary=QUARANTINE_REASON, required=True),
+        Column("detail", pa.string(), "which column or limit, never content"),
+    ),
+)

@@ -1,0 +1,170 @@
+"""The closed vocabularies of the contract, and the open ones that name what we know."""
+
+from __future__ import annotations
+
+from stillwatch.schema.model import Vocabulary
+
+VERDICT = Vocabulary(
+    "verdict",
+    "What best explains a group of linked accounts. Linked is not guilty: all but the first are innocent.",
+    {
+        "distillation": "harvesting a model's answers as training data for another model",
+        "benchmarking": "evaluating models on known items",
+        "shared_application": "one application used by many unrelated customers",
+        "shared_network": "only the network is shared: a carrier, a campus, a company, a VPN",
+        "education": "a class or course doing the same exercises",
+        "reseller": "one infrastructure that relays many customers' mixed traffic",
+        "batch_processing": "scheduled processing of an owner's own data",
+        "enterprise": "one verified organisation with several accounts",
+        "undetermined": "the evidence does not decide between the explanations",
+    },
+)
+
+CAPABILITY = Vocabulary(
+    "capability",
+    "What an exchange asks the model to show.",
+    {
+        "reasoning_trace": "step-by-step reasoning, elicited or reconstructed",
+        "reward_grading": "rubric grading, as a reward model gives it",
+        "agentic_tool_use": "choosing and calling tools over several steps",
+        "coding": "writing or changing programs",
+        "computer_use": "operating a graphical or shell environment",
+        "vision": "understanding of images",
+        "data_analysis": "analysis of tables and figures",
+        "safety_rewrite": "policy-safe rewrites of sensitive questions",
+        "instruction_following": "general instructions answered in bulk",
+        "other": "anything else, ordinary conversation included",
+    },
+)
+
+PHASE = Vocabulary(
+    "phase",
+    "Where a campaign is in its life at the end of the logs.",
+    {
+        "probing": "small variants tried before scaling",
+        "ramp_up": "volume rises",
+        "sustained": "volume is steady",
+        "pivot": "traffic is moving to another model or pool",
+        "wind_down": "volume falls",
+        "ended": "no traffic at the end of the logs",
+    },
+)
+
+ACCOUNT_KIND = Vocabulary(
+    "account_kind",
+    "What an account was opened as.",
+    {
+        "individual": "a person",
+        "education": "a school or university programme",
+        "research": "a research programme",
+        "startup": "a start-up programme",
+        "enterprise": "a company",
+        "internal": "the provider's own",
+        "reseller": "a company that sells access on",
+    },
+)
+
+PERMIT = Vocabulary(
+    "permit",
+    "What an agreement on file allows.",
+    {
+        "distillation": "training on answers",
+        "evaluation": "benchmarking at scale",
+        "resale": "selling access on",
+    },
+)
+
+NETWORK_KIND = Vocabulary(
+    "network_kind",
+    "What a network is for, as far as public data tell.",
+    {
+        "hosting": "data centres and clouds: addresses that belong to servers",
+        "vpn": "commercial VPN exits and Tor, from the user's own lists",
+        "education": "universities and research networks",
+        "unknown": "not known to be any of the above",
+    },
+)
+
+FAMILY = Vocabulary(
+    "family",
+    "Kinds of traits that are one comparison with ordered levels, never several independent ones.",
+    {
+        "network": "addresses, prefixes and autonomous systems",
+        "client": "TLS fingerprint, library fingerprint, user agent",
+        "payment": "payment instruments",
+        "identity": "e-mail shape, phone, device, referral, sign-up address",
+        "content": "families of prompts and system prompts",
+        "rhythm": "synchrony in time",
+    },
+    closed=False,
+)
+
+SIGHTING_KIND = Vocabulary(
+    "sighting_kind",
+    "Kinds of traits that Stillwatch itself observes; users add their own.",
+    {
+        "ip": "client address",
+        "prefix": "/24 of an IPv4 address, /48 of an IPv6 address",
+        "asn": "autonomous system of the address",
+        "ja4": "TLS client fingerprint",
+        "sdk": "client library fingerprint",
+        "user_agent": "HTTP User-Agent",
+        "payment": "payment fingerprint",
+        "email_domain": "domain of the e-mail address",
+        "email_pattern": "shape of the local part together with its domain",
+        "phone": "phone digest",
+        "device": "device id",
+        "referral": "promotion or referral code",
+        "signup_ip": "address at sign-up",
+        "template": "family of prompts alike after masking",
+        "system_prompt": "family of system prompts alike after masking",
+    },
+    closed=False,
+)
+
+QUARANTINE_REASON = Vocabulary(
+    "quarantine_reason",
+    "Why a record was set aside.",
+    {
+        "unparsable": "not valid JSON or CSV, or a compressed stream that breaks off",
+        "not_an_object": "valid JSON, but not an object",
+        "too_large": "longer than the longest record that is read (see settings.max_record_bytes)",
+        "expands_too_far": "a compressed file that expands beyond reason",
+        "too_deep": "nested beyond what the parser reads",
+        "not_unicode": "text that is not Unicode",
+        "no_timestamp": "no time of arrival",
+        "bad_timestamp": "a time that cannot be read",
+        "time_out_of_range": "a time outside 2000-2100",
+        "number_out_of_range": "a number beyond 64 bits, infinite, or not a number",
+        "unrecognised_record": "no field that the file's format knows",
+        "unrecognised_file": "a file in a folder that no format recognises",
+        "id_conflict": "an exchange_id seen before with other content; the first is kept",
+        "connector_failure": "the format's reader failed on this record; please report it",
+    },
+)
+
+OPERATION = Vocabulary(
+    "operation",
+    "What kind of call an exchange is, after OpenTelemetry's gen_ai.operation.name.",
+    {
+        "chat": "a chat request",
+        "text_completion": "a completion request",
+        "embeddings": "an embeddings request",
+        "generate_content": "a multimodal generation request",
+        "batch": "an element of a batch job",
+    },
+    closed=False,
+)
+
+VOCABULARIES: tuple[Vocabulary, ...] = (
+    VERDICT,
+    CAPABILITY,
+    PHASE,
+    ACCOUNT_KIND,
+    PERMIT,
+    NETWORK_KIND,
+    FAMILY,
+    SIGHTING_KIND,
+    QUARANTINE_REASON,
+    OPERATION,
+)

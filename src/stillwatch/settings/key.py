@@ -1,0 +1,104 @@
+"""The deployment key, under which low-entropy values leave memory only as HMACs.
+
+A plain hash of an address, an e-mail or a phone number can be reversed by hashing all of them; a
+keyed one cannot, by anyone without the key.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import secrets
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from stillwatch.errors import InputError, UsageError
+
+__all__ = ["DeploymentKey", "create_key", "key_path", "load_key"]
+
+_BYTES = 32
+
+
+@dataclass(frozen=True)
+class DeploymentKey:
+    """A secret of this deployment; it is never printed."""
+
+    secret: bytes = field(repr=False)
+
+    def digest(self, domain: str, value: str) -> str:
+        """HMAC-SHA256 of ``value``, 128 bits as 32 hex digits.
+
+        ``domain`` keeps digests of different kinds apart: the same text as an address and as a
+        referral code has unrelated digests. Lone surrogates are digested as they are.
+        """
+        message = domain.encode() + b"\x00" + value.encode("utf-8", "surrogatepass")
+        return hmac.new(self.secret, message, hashlib.sha256).hexdigest()[:32]
+
+    def subkey(self, domain: str) -> bytes:
+        """A 32-byte key for one purpose, for example as the key of a fast keyed hash (BLAKE2)."""
+        return hmac.new(self.secret, b"subkey\x00" + domain.encode(), hashlib.sha256).digest()
+
+    @property
+    def fingerprint(self) -> str:
+        """Eight hex digits that tell two keys apart and reveal neither."""
+        return self.digest("fingerprint", "")[:8]
+
+
+def key_path() -> Path:
+    """Where the key is: ``STILLWATCH_KEY_FILE``, or ``stillwatch/key`` in the user's configuration."""
+    named = os.environ.get("STILLWATCH_KEY_FILE")
+    if named:
+        return Path(named)
+    home = os.environ.get("XDG_CONFIG_HOME")
+    return (Path(home) if home else Path.home() / ".config") / "stillwatch" / "key"
+
+
+def load_key(path: Path | None = None) -> DeploymentKey | None:
+    """Read the key; ``None`` where there is none yet. Raises ``InputError`` for a damaged one."""
+    path = path or key_path()
+    try:
+        text = path.read_text("ascii").strip()
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"the deployment key {path} cannot be read: {type(error).__name__}",
+                         remedy="check its permissions, or name another with STILLWATCH_KEY_FILE") from error
+    try:
+        secret = bytes.fromhex(text)
+    except ValueError:
+        secret = b""
+    if len(secret) != _BYTES:
+        raise InputError(f"the deployment key {path} is damaged",
+                         remedy="restore it from your backup; a new key changes every digest")
+    return DeploymentKey(secret)
+
+
+def create_key(path: Path | None = None, *, replace: bool = False) -> DeploymentKey:
+    """Make a key, readable by its owner only. Raises ``UsageError`` rather than overwrite one."""
+    path = path or key_path()
+    if path.exists() and not replace:
+        raise UsageError(f"there is a deployment key already: {path}",
+                         remedy="use it; or replace it with --replace, which changes every digest")
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    secret = secrets.token_bytes(_BYTES)
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="ascii") as stream:
+        stream.write(secret.hex() + "\n")
+        stream.flush()
+        os.fsync(stream.fileno())
+    if replace:
+        draft.replace(path)
+        return DeploymentKey(secret)
+    try:
+        # A hard link fails where another process made a key meanwhile: the first one made is the key.
+        os.link(draft, path)
+    except FileExistsError:
+        found = load_key(path)
+        if found is None:
+            raise
+        return found
+    finally:
+        draft.unlink(missing_ok=True)
+    return DeploymentKey(secret)
