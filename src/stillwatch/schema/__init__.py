@@ -3,7 +3,15 @@
 Arrow schemas, validation and the reference documentation are rendered from these declarations.
 """
 
-from stillwatch.schema.findings import ATTRIBUTED, CAMPAIGNS, EVIDENCE, MEMBERS, QUARANTINE
+from stillwatch.schema.findings import (
+    ACTIVITY,
+    ATTRIBUTED,
+    CAMPAIGNS,
+    EVIDENCE,
+    MEMBERS,
+    QUARANTINE,
+    SAMPLES,
+)
 from stillwatch.schema.inputs import ACCOUNTS, AGREEMENTS, EXCHANGES, LAUNCHES
 from stillwatch.schema.model import TIMESTAMP, Column, SchemaError, Sensitivity, Table, Vocabulary
 from stillwatch.schema.truth import TRUE_CAMPAIGNS, TRUE_EXCHANGES, TRUE_MEMBERS
@@ -32,6 +40,8 @@ TABLES: tuple[Table, ...] = (
     MEMBERS,
     ATTRIBUTED,
     EVIDENCE,
+    ACTIVITY,
+    SAMPLES,
     QUARANTINE,
     SIGHTINGS,
     EDGES,
@@ -49,6 +59,7 @@ TABLES: tuple[Table, ...] = (
 __all__ = [
     "ACCOUNTS",
     "ACCOUNT_KIND",
+    "ACTIVITY",
     "ADDRESSES",
     "AGREEMENTS",
     "ATTRIBUTED",
@@ -69,6 +80,7 @@ __all__ = [
     "PROFILES",
     "QUARANTINE",
     "QUARANTINE_REASON",
+    "SAMPLES",
     "SIGHTINGS",
     "SIGHTING_KIND",
     "STAGED",

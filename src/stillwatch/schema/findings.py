@@ -111,6 +111,35 @@ EVIDENCE = Table(
     ),
 )
 
+ACTIVITY = Table(
+    "findings.activity",
+    "What each candidate campaign sent on each day, beside everything that was sent that day.",
+    (
+        _ID,
+        Column("day", TIMESTAMP, "start of the day", unit="µs, UTC", required=True),
+        _size("exchanges", "attributed exchanges that day"),
+        _size("accounts", "members with an attributed exchange that day"),
+        _size("population_exchanges", "all exchanges that day, the campaign's included"),
+    ),
+    key=("campaign_id", "day"),
+)
+
+SAMPLES = Table(
+    "findings.samples",
+    "A few families of prompts for each candidate campaign, as short excerpts, masked and redacted.",
+    (
+        _ID,
+        Column("template_id", pa.string(), "family of prompts alike after masking", PSEUDONYMOUS,
+               required=True),
+        Column("pattern", pa.string(), "short masked and redacted excerpt that a reader recognises the text"
+               " by", CONTENT),
+        _size("exchanges", "attributed exchanges of the family"),
+        _size("accounts", "members that sent it"),
+        Column("capability", pa.string(), "what the text asks the model to show", vocabulary=CAPABILITY),
+    ),
+    key=("campaign_id", "template_id"),
+)
+
 QUARANTINE = Table(
     "findings.quarantine",
     "Records that could not be read, in `quarantine.jsonl`: where they are and why, never what they hold.",
