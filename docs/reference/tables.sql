@@ -1,0 +1,349 @@
+-- Written by tools/render_docs.py from the declarations in the code; do not edit.
+
+CREATE TABLE "input"."exchanges" (
+  "exchange_id" VARCHAR,
+  "ts" TIMESTAMP WITH TIME ZONE NOT NULL,
+  "account_id" VARCHAR,
+  "api_key_id" VARCHAR,
+  "end_user_id" VARCHAR,
+  "channel" VARCHAR,
+  "region" VARCHAR,
+  "ip" VARCHAR,
+  "user_agent" VARCHAR,
+  "sdk" VARCHAR,
+  "ja4" VARCHAR,
+  "model" VARCHAR,
+  "operation" VARCHAR,
+  "stream" BOOLEAN,
+  "temperature" DOUBLE PRECISION,
+  "top_p" DOUBLE PRECISION,
+  "n" BIGINT,
+  "max_tokens" BIGINT,
+  "logprobs" BOOLEAN,
+  "reasoning_effort" VARCHAR,
+  "response_format" VARCHAR,
+  "modalities" VARCHAR ARRAY,
+  "tools" VARCHAR ARRAY,
+  "turn" BIGINT,
+  "conversation_id" VARCHAR,
+  "system_prompt" VARCHAR,
+  "prompt" VARCHAR,
+  "response" VARCHAR,
+  "reasoning_signature" VARCHAR,
+  "input_tokens" BIGINT,
+  "output_tokens" BIGINT,
+  "cached_tokens" BIGINT,
+  "reasoning_tokens" BIGINT,
+  "status" BIGINT,
+  "latency_ms" DOUBLE PRECISION,
+  "extra" VARCHAR,
+  UNIQUE ("exchange_id")
+);
+
+CREATE TABLE "input"."accounts" (
+  "account_id" VARCHAR NOT NULL,
+  "created_at" TIMESTAMP WITH TIME ZONE,
+  "kind" VARCHAR CHECK ("kind" IN ('individual', 'education', 'research', 'startup', 'enterprise', 'internal', 'reseller')),
+  "country" VARCHAR,
+  "email_domain" VARCHAR,
+  "email_pattern" VARCHAR,
+  "payment_fingerprint" VARCHAR,
+  "billing_country" VARCHAR,
+  "phone_hash" VARCHAR,
+  "device_id" VARCHAR,
+  "signup_ip" VARCHAR,
+  "signup_user_agent" VARCHAR,
+  "referral" VARCHAR,
+  "organization" VARCHAR,
+  "verified" BOOLEAN,
+  PRIMARY KEY ("account_id")
+);
+
+CREATE TABLE "input"."launches" (
+  "model" VARCHAR NOT NULL,
+  "released_at" TIMESTAMP WITH TIME ZONE NOT NULL,
+  PRIMARY KEY ("model")
+);
+
+CREATE TABLE "input"."agreements" (
+  "account_id" VARCHAR,
+  "organization" VARCHAR,
+  "permits" VARCHAR NOT NULL CHECK ("permits" IN ('distillation', 'evaluation', 'resale')),
+  "valid_from" TIMESTAMP WITH TIME ZONE,
+  "valid_to" TIMESTAMP WITH TIME ZONE,
+  "note" VARCHAR
+);
+
+CREATE TABLE "findings"."campaigns" (
+  "campaign_id" VARCHAR NOT NULL,
+  "lineage_id" VARCHAR,
+  "verdict" VARCHAR NOT NULL CHECK ("verdict" IN ('distillation', 'benchmarking', 'shared_application', 'shared_network', 'education', 'reseller', 'batch_processing', 'enterprise', 'undetermined')),
+  "probability" DOUBLE PRECISION NOT NULL,
+  "q_value" DOUBLE PRECISION,
+  "accounts" BIGINT,
+  "exchanges" BIGINT,
+  "sessions" BIGINT,
+  "tasks" BIGINT,
+  "input_tokens" BIGINT,
+  "output_tokens" BIGINT,
+  "first_seen" TIMESTAMP WITH TIME ZONE,
+  "last_seen" TIMESTAMP WITH TIME ZONE,
+  "detectable_at" TIMESTAMP WITH TIME ZONE,
+  "capabilities" ROW("capability" VARCHAR, "share" DOUBLE PRECISION) ARRAY,
+  "phase" VARCHAR CHECK ("phase" IN ('probing', 'ramp_up', 'sustained', 'pivot', 'wind_down', 'ended')),
+  "actor" VARCHAR,
+  "actor_probability" DOUBLE PRECISION,
+  "explanation" VARCHAR,
+  "linkage_bits" DOUBLE PRECISION,
+  "q_floor" DOUBLE PRECISION,
+  "hypotheses" ROW("verdict" VARCHAR, "probability" DOUBLE PRECISION, "log_likelihood" DOUBLE PRECISION) ARRAY,
+  "evidence_for" VARCHAR ARRAY,
+  "evidence_against" VARCHAR ARRAY,
+  "missing" VARCHAR ARRAY,
+  PRIMARY KEY ("campaign_id")
+);
+
+CREATE TABLE "findings"."members" (
+  "campaign_id" VARCHAR NOT NULL,
+  "account_id" VARCHAR NOT NULL,
+  "probability" DOUBLE PRECISION NOT NULL,
+  "exchanges" BIGINT,
+  "first_seen" TIMESTAMP WITH TIME ZONE,
+  "last_seen" TIMESTAMP WITH TIME ZONE,
+  "exchanges_total" BIGINT,
+  "against" VARCHAR,
+  "victim" VARCHAR,
+  PRIMARY KEY ("campaign_id", "account_id")
+);
+
+CREATE TABLE "findings"."exchanges" (
+  "exchange_id" VARCHAR NOT NULL,
+  "campaign_id" VARCHAR NOT NULL,
+  "capability" VARCHAR CHECK ("capability" IN ('reasoning_trace', 'reward_grading', 'agentic_tool_use', 'coding', 'computer_use', 'vision', 'data_analysis', 'safety_rewrite', 'instruction_following', 'other')),
+  "probability" DOUBLE PRECISION,
+  PRIMARY KEY ("exchange_id")
+);
+
+CREATE TABLE "findings"."evidence" (
+  "campaign_id" VARCHAR NOT NULL,
+  "kind" VARCHAR NOT NULL,
+  "value" VARCHAR,
+  "accounts" BIGINT,
+  "bits" DOUBLE PRECISION,
+  "why" VARCHAR
+);
+
+CREATE TABLE "findings"."activity" (
+  "campaign_id" VARCHAR NOT NULL,
+  "day" TIMESTAMP WITH TIME ZONE NOT NULL,
+  "exchanges" BIGINT,
+  "accounts" BIGINT,
+  "population_exchanges" BIGINT,
+  PRIMARY KEY ("campaign_id", "day")
+);
+
+CREATE TABLE "findings"."samples" (
+  "campaign_id" VARCHAR NOT NULL,
+  "template_id" VARCHAR NOT NULL,
+  "pattern" VARCHAR,
+  "exchanges" BIGINT,
+  "accounts" BIGINT,
+  "capability" VARCHAR CHECK ("capability" IN ('reasoning_trace', 'reward_grading', 'agentic_tool_use', 'coding', 'computer_use', 'vision', 'data_analysis', 'safety_rewrite', 'instruction_following', 'other')),
+  PRIMARY KEY ("campaign_id", "template_id")
+);
+
+CREATE TABLE "findings"."quarantine" (
+  "file" VARCHAR NOT NULL,
+  "line" BIGINT NOT NULL,
+  "reason" VARCHAR NOT NULL CHECK ("reason" IN ('unparsable', 'not_an_object', 'too_large', 'expands_too_far', 'too_deep', 'not_unicode', 'no_timestamp', 'bad_timestamp', 'time_out_of_range', 'number_out_of_range', 'unrecognised_record', 'unrecognised_file', 'id_conflict', 'connector_failure')),
+  "detail" VARCHAR
+);
+
+CREATE TABLE "findings"."sightings" (
+  "account_id" VARCHAR NOT NULL,
+  "kind" VARCHAR NOT NULL,
+  "value" VARCHAR NOT NULL,
+  "first_seen" TIMESTAMP WITH TIME ZONE,
+  "last_seen" TIMESTAMP WITH TIME ZONE,
+  "count" BIGINT NOT NULL,
+  "label" VARCHAR,
+  PRIMARY KEY ("account_id", "kind", "value")
+);
+
+CREATE TABLE "findings"."edges" (
+  "account_a" VARCHAR NOT NULL,
+  "account_b" VARCHAR NOT NULL,
+  "bits" DOUBLE PRECISION NOT NULL,
+  "families" VARCHAR ARRAY,
+  PRIMARY KEY ("account_a", "account_b")
+);
+
+CREATE TABLE "findings"."groups" (
+  "group_id" VARCHAR NOT NULL,
+  "account_id" VARCHAR NOT NULL,
+  "probability" DOUBLE PRECISION NOT NULL,
+  PRIMARY KEY ("group_id", "account_id")
+);
+
+CREATE TABLE "truth"."campaigns" (
+  "campaign" VARCHAR NOT NULL,
+  "label" VARCHAR NOT NULL CHECK ("label" IN ('distillation', 'benchmarking', 'shared_application', 'shared_network', 'education', 'reseller', 'batch_processing', 'enterprise', 'undetermined')),
+  "actor" VARCHAR,
+  "started_at" TIMESTAMP WITH TIME ZONE,
+  PRIMARY KEY ("campaign")
+);
+
+CREATE TABLE "truth"."members" (
+  "campaign" VARCHAR NOT NULL,
+  "account_id" VARCHAR NOT NULL,
+  PRIMARY KEY ("campaign", "account_id")
+);
+
+CREATE TABLE "truth"."exchanges" (
+  "exchange_id" VARCHAR NOT NULL,
+  "campaign" VARCHAR NOT NULL,
+  "capability" VARCHAR CHECK ("capability" IN ('reasoning_trace', 'reward_grading', 'agentic_tool_use', 'coding', 'computer_use', 'vision', 'data_analysis', 'safety_rewrite', 'instruction_following', 'other')),
+  PRIMARY KEY ("exchange_id")
+);
+
+CREATE TABLE "work"."ingested" (
+  "exchange_id" VARCHAR,
+  "ts" TIMESTAMP WITH TIME ZONE NOT NULL,
+  "account_id" VARCHAR,
+  "api_key_id" VARCHAR,
+  "end_user_id" VARCHAR,
+  "channel" VARCHAR,
+  "region" VARCHAR,
+  "ip" VARCHAR,
+  "user_agent" VARCHAR,
+  "sdk" VARCHAR,
+  "ja4" VARCHAR,
+  "model" VARCHAR,
+  "operation" VARCHAR,
+  "stream" BOOLEAN,
+  "temperature" DOUBLE PRECISION,
+  "top_p" DOUBLE PRECISION,
+  "n" BIGINT,
+  "max_tokens" BIGINT,
+  "logprobs" BOOLEAN,
+  "reasoning_effort" VARCHAR,
+  "response_format" VARCHAR,
+  "modalities" VARCHAR ARRAY,
+  "tools" VARCHAR ARRAY,
+  "turn" BIGINT,
+  "conversation_id" VARCHAR,
+  "system_prompt" VARCHAR,
+  "prompt" VARCHAR,
+  "response" VARCHAR,
+  "reasoning_signature" VARCHAR,
+  "input_tokens" BIGINT,
+  "output_tokens" BIGINT,
+  "cached_tokens" BIGINT,
+  "reasoning_tokens" BIGINT,
+  "status" BIGINT,
+  "latency_ms" DOUBLE PRECISION,
+  "extra" VARCHAR,
+  "source_file" INTEGER NOT NULL,
+  "source_row" BIGINT NOT NULL,
+  "id_digest" BIGINT NOT NULL,
+  "content_digest" BIGINT NOT NULL,
+  PRIMARY KEY ("source_file", "source_row")
+);
+
+CREATE TABLE "work"."staged" (
+  "exchange_id" VARCHAR,
+  "ts" TIMESTAMP WITH TIME ZONE NOT NULL,
+  "account_id" VARCHAR,
+  "api_key_id" VARCHAR,
+  "end_user_id" VARCHAR,
+  "channel" VARCHAR,
+  "region" VARCHAR,
+  "ip" VARCHAR,
+  "user_agent" VARCHAR,
+  "sdk" VARCHAR,
+  "ja4" VARCHAR,
+  "model" VARCHAR,
+  "operation" VARCHAR,
+  "stream" BOOLEAN,
+  "temperature" DOUBLE PRECISION,
+  "top_p" DOUBLE PRECISION,
+  "n" BIGINT,
+  "max_tokens" BIGINT,
+  "logprobs" BOOLEAN,
+  "reasoning_effort" VARCHAR,
+  "response_format" VARCHAR,
+  "modalities" VARCHAR ARRAY,
+  "tools" VARCHAR ARRAY,
+  "turn" BIGINT,
+  "conversation_id" VARCHAR,
+  "reasoning_signature" VARCHAR,
+  "input_tokens" BIGINT,
+  "output_tokens" BIGINT,
+  "cached_tokens" BIGINT,
+  "reasoning_tokens" BIGINT,
+  "status" BIGINT,
+  "latency_ms" DOUBLE PRECISION,
+  "source_file" INTEGER NOT NULL,
+  "source_row" BIGINT NOT NULL,
+  "id_digest" BIGINT NOT NULL,
+  "content_digest" BIGINT NOT NULL,
+  "ts_us" BIGINT NOT NULL,
+  "prompt_digest" BIGINT,
+  "text_digest" BIGINT,
+  "prompt_chars" BIGINT,
+  "response_chars" BIGINT,
+  PRIMARY KEY ("source_file", "source_row")
+);
+
+CREATE TABLE "work"."texts" (
+  "text_digest" BIGINT NOT NULL,
+  "template_id" VARCHAR,
+  "system_id" VARCHAR,
+  "capability" VARCHAR CHECK ("capability" IN ('reasoning_trace', 'reward_grading', 'agentic_tool_use', 'coding', 'computer_use', 'vision', 'data_analysis', 'safety_rewrite', 'instruction_following', 'other')),
+  "probability" DOUBLE PRECISION,
+  "harvest" DOUBLE PRECISION,
+  "benchmark" VARCHAR,
+  "pattern" VARCHAR,
+  "exchanges" BIGINT NOT NULL,
+  PRIMARY KEY ("text_digest")
+);
+
+CREATE TABLE "work"."addresses" (
+  "ip" VARCHAR NOT NULL,
+  "prefix" VARCHAR,
+  "asn" BIGINT,
+  "as_name" VARCHAR,
+  "network_kind" VARCHAR NOT NULL CHECK ("network_kind" IN ('hosting', 'vpn', 'education', 'unknown')),
+  PRIMARY KEY ("ip")
+);
+
+CREATE TABLE "work"."blocks" (
+  "account_id" VARCHAR NOT NULL,
+  "ip" VARCHAR,
+  "prefix" VARCHAR,
+  "asn" VARCHAR,
+  "ja4" VARCHAR,
+  "sdk" VARCHAR,
+  "user_agent" VARCHAR,
+  "network_kind" VARCHAR CHECK ("network_kind" IN ('hosting', 'vpn', 'education', 'unknown')),
+  "first_seen" TIMESTAMP WITH TIME ZONE,
+  "last_seen" TIMESTAMP WITH TIME ZONE,
+  "count" BIGINT NOT NULL
+);
+
+CREATE TABLE "work"."profiles" (
+  "account_id" VARCHAR NOT NULL,
+  "exchanges" BIGINT NOT NULL,
+  "first_seen" TIMESTAMP WITH TIME ZONE,
+  "last_seen" TIMESTAMP WITH TIME ZONE,
+  "days" BIGINT,
+  "input_tokens" BIGINT,
+  "output_tokens" BIGINT,
+  "single_turn" BIGINT,
+  "turn_known" BIGINT,
+  "end_users" BIGINT,
+  "models" BIGINT,
+  "prompts" BIGINT,
+  "text_known" BIGINT,
+  PRIMARY KEY ("account_id")
+);
