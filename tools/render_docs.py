@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 from types import NoneType
-from typing import Any, get_args
+from typing import get_args
 
 from stillwatch.schema import TABLES, VOCABULARIES
 from stillwatch.schema.render import ddl, markdown_table, tables_page, vocabularies_page
@@ -49,7 +49,7 @@ def pages() -> dict[str, str]:
 
 def stale(folder: Path, wanted: dict[str, str]) -> list[str]:
     """Names of the pages in ``folder`` that are not what the declarations say."""
-    def held(name: str) -> Any:
+    def held(name: str) -> str | None:
         path = folder / name
         return path.read_text("utf-8") if path.exists() else None
 
