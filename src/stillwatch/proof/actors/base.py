@@ -1,0 +1,175 @@
+"""What an actor is: it has accounts, makes the rows of a day, and says what a row's request holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, TypeVar
+
+import numpy as np
+import pyarrow as pa
+
+from stillwatch.proof.accounts import LANGUAGES, Accounts, settle
+from stillwatch.proof.draws import Floats, Ints, Keys, hexes, mix, normals, sub, uniforms
+from stillwatch.proof.parameters import ActorParameters
+from stillwatch.proof.rows import Rows
+from stillwatch.proof.texts import by_group
+from stillwatch.proof.world import DAY, HOUR, SECOND, World, parameters
+
+__all__ = ["Actor", "Speech", "hour_of_day", "scatter"]
+
+P = TypeVar("P", bound=ActorParameters)
+
+
+@dataclass
+class Speech:
+    """What requests hold: texts, tools and, where the actor is a labelled group, the capability."""
+
+    prompt: pa.Array
+    system: pa.Array
+    tools: pa.Array
+    capability: np.ndarray[Any, Any]
+    json_format: np.ndarray[Any, Any]
+
+    @classmethod
+    def plain(cls, prompt: pa.Array, system: pa.Array | None = None) -> Speech:
+        """Requests without tools."""
+        rows = len(prompt)
+        return cls(prompt, system if system is not None else pa.nulls(rows, pa.string()),
+                   pa.nulls(rows, pa.list_(pa.string())), np.array(["other"] * rows, dtype=object),
+                   np.zeros(rows, dtype=bool))
+
+
+def scatter(pieces: list[tuple[Ints, Speech]], rows: int) -> Speech:
+    """Put pieces that cover all rows together in row order."""
+    if len(pieces) == 1:
+        return pieces[0][1]
+    order = np.concatenate([place for place, _ in pieces])
+    back = np.empty(rows, dtype=np.int64)
+    back[order] = np.arange(rows)
+    index = pa.array(back)
+
+    def arrow(name: str) -> pa.Array:
+        return pa.concat_arrays([getattr(piece, name) for _, piece in pieces]).take(index)
+
+    return Speech(arrow("prompt"), arrow("system"), arrow("tools"),
+                  np.concatenate([piece.capability for _, piece in pieces])[back],
+                  np.concatenate([piece.json_format for _, piece in pieces])[back])
+
+
+def hour_of_day(key: np.uint64, *counters: Any) -> Floats:
+    """A local hour of day (0 to 24) by the fitted profile."""
+    share = np.array(parameters()["hours"]["share"])
+    edges = np.r_[0.0, np.cumsum(share / share.sum())]
+    hours: Floats = np.interp(uniforms(key, *counters), edges, np.arange(25.0))
+    return hours
+
+
+class Actor(Generic[P]):
+    """Base of all actors; subclasses say how many rows a day has, and what they hold."""
+
+    Parameters: ClassVar[type[ActorParameters]] = ActorParameters
+    label: ClassVar[str | None] = None
+    summary: ClassVar[str] = ""
+
+    def __init__(self, world: World, parameters: P, first: int) -> None:
+        self.world = world
+        self.parameters: P = parameters
+        self.name = parameters.name
+        self.key = world.key("actor", self.name)
+        self.count = world.scaled(parameters.accounts, self.least())
+        self.total = world.scaled(parameters.exchanges, self.count)
+        self.accounts: Accounts = settle(world, self.name, self.count, first, parameters.app_share)
+        self.model_weights = np.array([model.weight for model in world.scenario.models])
+        self.first_day = min(parameters.active.first, world.days)
+        self.last_day = min(world.days if parameters.active.last is None else parameters.active.last, world.days)
+        self.prepare(world.rng(self.name, "prepare"))
+
+    def least(self) -> int:
+        """The fewest accounts that this actor makes sense with, at any scale."""
+        return 1
+
+    def prepare(self, rng: np.random.Generator) -> None:
+        """Change what sets this actor's accounts apart, and settle what lasts."""
+
+    def day(self, day: int) -> Rows:
+        """The rows that begin on a day."""
+        raise NotImplementedError
+
+    def speech(self, rows: Rows) -> Speech:
+        """What the rows' requests hold."""
+        raise NotImplementedError
+
+    def own(self, rows: Rows) -> np.ndarray[Any, Any]:
+        """Whether each row is the actor's own, for the labels."""
+        return rows.stream >= 0
+
+    def models(self, rows: Rows) -> Ints:
+        """Model of each row."""
+        return self.world.pick_models(self.key, rows.account, rows.conv, rows.ts, self.model_weights)
+
+    def end_users(self, rows: Rows) -> pa.Array:
+        """The account's own end user, for accounts that pass one: by default the account itself."""
+        passed = hexes(mix(sub(self.key, "user"), rows.account, 0), "user_", 10)
+        return pa.compute.if_else(pa.array(self.accounts.passes_user[rows.account]), passed,
+                                  pa.scalar(None, pa.string()))
+
+    def addresses(self, rows: Rows) -> Ints:
+        """Address codes: at home, where the address changes with the lease, or on a mobile network."""
+        accounts, who = self.accounts, rows.account
+        phase = uniforms(sub(self.key, "phase"), who)
+        elapsed = (rows.ts - self.world.start) / DAY
+        lease = np.floor(elapsed / accounts.lease[who] + phase).astype(np.int64)
+        home = self.world.networks.hosts(accounts.home[who], mix(sub(self.key, "home"), who, lease))
+        away = uniforms(sub(self.key, "away"), rows.conv) < accounts.mobile_share[who] * 0.4
+        roaming = self.world.networks.hosts(
+            accounts.mobile[who], mix(sub(self.key, "mobile"), who, np.floor(elapsed * 3).astype(np.int64)))
+        return np.where(away, roaming, home)
+
+    # Building blocks of days.
+
+    def alive(self, day: int) -> bool:
+        """Whether the actor is active on a day."""
+        return self.first_day <= day < self.last_day
+
+    def conversation_ids(self, day: int, count: int) -> Ints:
+        """Numbers of a day's conversations, distinct over all days."""
+        return (np.int64(day) << np.int64(36)) + np.arange(count, dtype=np.int64)
+
+    def local_start(self, day: int, account: Ints, hour: Floats) -> Ints:
+        """Time of a local hour of a day, for accounts in their own time zones."""
+        shifted = np.mod(hour - self.accounts.offset[account], 24.0)
+        return self.world.start + day * DAY + (shifted * HOUR).astype(np.int64)
+
+    def conversations(self, day: int, account: Ints, start: Ints, turns: Ints, stream: Ints | int = 0) -> Rows:
+        """Rows of conversations: each of ``turns`` requests with a person's pauses between them."""
+        conv = self.conversation_ids(day, len(account))
+        which = np.repeat(np.arange(len(account)), turns)
+        turn = np.arange(len(which)) - np.repeat(np.cumsum(turns) - turns, turns)
+        pause = np.exp(4.2 + 1.0 * normals(sub(self.key, "pause"), conv[which], turn)) * SECOND
+        elapsed = np.cumsum(np.where(turn == 0, 0.0, pause))
+        elapsed -= elapsed[np.maximum.accumulate(np.where(turn == 0, np.arange(len(turn)), 0))] if len(turn) else 0.0
+        spread = np.broadcast_to(np.asarray(stream, dtype=np.int64), (len(account),))
+        return Rows.make(start[which] + elapsed.astype(np.int64), account[which], conv[which], turn=turn,
+                         stream=spread[which])
+
+    def chat(self, rows: Rows, language: Ints | None = None) -> Speech:
+        """Ordinary talk in each account's language: an opening, then follow-ups."""
+        library = self.world.prompts
+        keys = mix(sub(self.key, "chat"), rows.conv, rows.turn)
+        spoken = self.accounts.language[rows.account] if language is None else language
+
+        def write(group: int, places: Ints) -> pa.Array:
+            name, kind = LANGUAGES[group // 3], group % 3
+            if kind == 0:
+                return library.opening(name, keys[places])
+            if kind == 1:
+                return library.followup(name, keys[places])
+            return library.picked("role_prompt", keys[places])
+
+        role = (rows.turn == 0) & (uniforms(sub(self.key, "role"), rows.conv) < 0.06)
+        kind = np.where(role, 2, np.where(rows.turn > 0, 1, 0))
+        return Speech.plain(by_group(spoken * 3 + kind, write))
+
+    def keys_of(self, purpose: str, *counters: Any) -> Keys:
+        """Random bits of this actor for a purpose."""
+        return mix(sub(self.key, purpose), *counters)

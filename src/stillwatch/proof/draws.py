@@ -1,0 +1,115 @@
+"""Counter-based randomness: a draw is a pure function of a key and of what it is drawn for.
+
+What must stay the same throughout a conversation, a day or an account's life is looked up again wherever
+it is needed instead of being stored, so that rows can be generated in any order and in bounded memory.
+The mixing function is SplitMix64 (Steele, Lea and Flood, OOPSLA 2014), a bijection on 64 bits.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from scipy.special import ndtri
+
+__all__ = ["Floats", "Ints", "Key", "Keys", "choose", "generator", "hexes", "integers", "key_of", "mix",
+           "normals", "permuted", "sub", "texts", "uniforms"]
+
+Keys: TypeAlias = npt.NDArray[np.uint64]
+Ints: TypeAlias = npt.NDArray[np.int64]
+Floats: TypeAlias = npt.NDArray[np.float64]
+Key: TypeAlias = np.uint64
+
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+_HEX = np.array([f"{byte:02x}".encode() for byte in range(256)], dtype="S2").view(np.uint8).reshape(256, 2)
+
+
+def generator(seed: int, *names: str) -> np.random.Generator:
+    """A NumPy generator of its own for every name, whatever else is drawn and in whatever order."""
+    words = [int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") for name in names]
+    return np.random.default_rng(np.random.SeedSequence([seed, *words]))
+
+
+def key_of(seed: int, *names: str) -> Key:
+    """A 64-bit key for every name, from the same seed sequence as ``generator``."""
+    words = [int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") for name in names]
+    return np.uint64(np.random.SeedSequence([seed, *words]).generate_state(1, np.uint64)[0])
+
+
+def sub(key: Key, purpose: str) -> Key:
+    """The key for one purpose."""
+    word = np.uint64(int.from_bytes(hashlib.sha256(purpose.encode()).digest()[:8], "big"))
+    return np.uint64(_finish(np.array([key ^ word], dtype=np.uint64))[0])
+
+
+def _finish(value: Keys) -> Keys:
+    value = value + _GOLDEN
+    value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return value ^ (value >> np.uint64(31))
+
+
+def mix(key: Key, *counters: Any) -> Keys:
+    """64 random bits for each row of the counters (integer arrays or numbers that broadcast)."""
+    with np.errstate(over="ignore"):
+        value = np.asarray(key, dtype=np.uint64)
+        for counter in counters:
+            value = _finish(value ^ _finish(np.atleast_1d(np.asarray(counter)).astype(np.uint64)))
+        return np.atleast_1d(value)
+
+
+def uniforms(key: Key, *counters: Any) -> Floats:
+    """Uniform on the open interval (0, 1)."""
+    return ((mix(key, *counters) >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
+
+
+def normals(key: Key, *counters: Any) -> Floats:
+    """Standard normal."""
+    drawn: Floats = ndtri(uniforms(key, *counters))
+    return drawn
+
+
+def integers(bound: int | Ints, key: Key, *counters: Any) -> Ints:
+    """Uniform on 0 … bound - 1."""
+    return np.floor(uniforms(key, *counters) * bound).astype(np.int64)
+
+
+def choose(weights: Any, key: Key, *counters: Any) -> Ints:
+    """An index, with probability proportional to its weight."""
+    edges = np.cumsum(np.asarray(weights, dtype=np.float64))
+    drawn = np.searchsorted(edges / edges[-1], uniforms(key, *counters), side="right")
+    return np.minimum(drawn, len(edges) - 1).astype(np.int64)
+
+
+def permuted(key: Key, counters: Any, bits: int) -> Keys:
+    """A bijection on 0 … 2^bits - 1 (a Feistel network of six rounds, ``bits`` even): distinct in, distinct out."""
+    half = np.uint64(bits // 2)
+    mask = np.uint64((1 << (bits // 2)) - 1)
+    value = np.atleast_1d(np.asarray(counters)).astype(np.uint64)
+    left, right = value >> half, value & mask
+    for step in range(6):
+        left, right = right, left ^ (mix(key, right, step) & mask)
+    return (left << half) | right
+
+
+def hexes(values: Keys, prefix: str = "", digits: int = 16) -> pa.Array:
+    """``prefix`` and the lowest ``digits`` (even) hex digits of each value, as an Arrow string array."""
+    count, head = len(values), prefix.encode()
+    data = values.astype(">u8").view(np.uint8).reshape(count, 8)[:, 8 - digits // 2:]
+    width = len(head) + digits
+    out = np.empty((count, width), dtype=np.uint8)
+    out[:, : len(head)] = np.frombuffer(head, dtype=np.uint8)
+    out[:, len(head):] = _HEX[data].reshape(count, digits)
+    offsets = np.arange(count + 1, dtype=np.int32) * np.int32(width)
+    return pa.StringArray.from_buffers(count, pa.py_buffer(offsets.tobytes()), pa.py_buffer(out.tobytes()))
+
+
+def texts(values: Any, mask: Any = None) -> pa.Array:
+    """A sequence of strings as an Arrow array, null where ``mask`` is true."""
+    array = values if isinstance(values, pa.Array) else pa.array(list(values), pa.string())
+    if mask is None:
+        return array
+    return pa.compute.if_else(pa.array(~np.asarray(mask)), array, pa.scalar(None, pa.string()))
