@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from stillwatch.errors import UsageError
 
-__all__ = ["ENGINES", "Engine", "Relation", "connect", "engine_versions", "literal", "null", "union"]
+__all__ = ["ENGINES", "Engine", "Relation", "connect", "engine_versions", "literal", "null", "row_lag", "union"]
 
 # Ibis ships no types: a relation is an ibis.expr.types.Table.
 Relation: TypeAlias = Any
@@ -26,6 +26,11 @@ ENGINES = ("duckdb",)
 literal = ibis.literal
 null = ibis.null
 union = ibis.union
+
+
+def row_lag(relation: Relation, column: str, *, within: Sequence[str]) -> Any:
+    """The value of ``column`` in the row before, in its own order, among rows alike in ``within``."""
+    return relation[column].lag().over(group_by=[relation[name] for name in within], order_by=relation[column])
 
 
 def engine_versions() -> dict[str, str]:
@@ -52,6 +57,11 @@ class Engine:
         """A relation over an Arrow table, copied in (joins over registered Arrow data can hang)."""
         self._made += 1
         return self._backend.create_table(f"given_{self._made}", data, temp=True)
+
+    def keep(self, relation: Relation) -> Relation:
+        """Compute the relation once and hold it in the engine (spilling to disk), for several readers."""
+        self._made += 1
+        return self._backend.create_table(f"kept_{self._made}", relation, temp=True)
 
     def arrow(self, relation: Any) -> pa.Table:
         """The relation's rows, in no particular order."""

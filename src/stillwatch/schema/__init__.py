@@ -29,7 +29,17 @@ from stillwatch.schema.vocabularies import (
     VERDICT,
     VOCABULARIES,
 )
-from stillwatch.schema.working import ADDRESSES, EDGES, GROUPS, INGESTED, PROFILES, SIGHTINGS, STAGED, TEXTS
+from stillwatch.schema.working import (
+    ADDRESSES,
+    BLOCKS,
+    EDGES,
+    GROUPS,
+    INGESTED,
+    PROFILES,
+    SIGHTINGS,
+    STAGED,
+    TEXTS,
+)
 
 TABLES: tuple[Table, ...] = (
     EXCHANGES,
@@ -53,6 +63,7 @@ TABLES: tuple[Table, ...] = (
     STAGED,
     TEXTS,
     ADDRESSES,
+    BLOCKS,
     PROFILES,
 )
 
@@ -63,6 +74,7 @@ __all__ = [
     "ADDRESSES",
     "AGREEMENTS",
     "ATTRIBUTED",
+    "BLOCKS",
     "CAMPAIGNS",
     "CAPABILITY",
     "EDGES",

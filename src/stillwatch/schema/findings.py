@@ -12,6 +12,17 @@ from stillwatch.schema.vocabularies import (
     VERDICT,
 )
 
+DETECTION_Q = 0.01
+DETECTION_PROBABILITY = 0.9
+ACCUSED_PROBABILITY = 0.5
+
+
+def is_detection(verdict: str, probability: float | None, q_value: float | None) -> bool:
+    """The contract's one meaning of a detection; a figure that is not known never makes one."""
+    return (verdict == "distillation" and q_value is not None and 0 <= q_value <= DETECTION_Q
+            and probability is not None and probability >= DETECTION_PROBABILITY)
+
+
 PSEUDONYMOUS = Sensitivity.PSEUDONYMOUS
 CONTENT = Sensitivity.CONTENT
 

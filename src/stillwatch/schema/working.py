@@ -82,6 +82,25 @@ ADDRESSES = Table(
     key=("ip",),
 )
 
+BLOCKS = Table(
+    "work.blocks",
+    "Where and with what an account was seen, together: one row an account, address and client. Network"
+    " and client sightings are read off it, and decoys rewire its rows whole.",
+    (
+        Column("account_id", pa.string(), "account", PSEUDONYMOUS, required=True),
+        Column("ip", pa.string(), "keyed digest of the address", PSEUDONYMOUS),
+        Column("prefix", pa.string(), "keyed digest of its /24 or /48", PSEUDONYMOUS),
+        Column("asn", pa.string(), "autonomous system, as text"),
+        Column("ja4", pa.string(), "TLS client fingerprint", PSEUDONYMOUS),
+        Column("sdk", pa.string(), "client library fingerprint", PSEUDONYMOUS),
+        Column("user_agent", pa.string(), "HTTP User-Agent", PSEUDONYMOUS),
+        Column("network_kind", pa.string(), "what the network is for", vocabulary=NETWORK_KIND),
+        Column("first_seen", TIMESTAMP, "first exchange", unit="µs, UTC"),
+        Column("last_seen", TIMESTAMP, "last exchange", unit="µs, UTC"),
+        Column("count", pa.int64(), "exchanges", required=True),
+    ),
+)
+
 SIGHTINGS = Table(
     "findings.sightings",
     "Every trait that an account was seen with. A public table: users add kinds of their own.",

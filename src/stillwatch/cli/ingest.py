@@ -1,0 +1,45 @@
+"""``stillwatch ingest``: logs as canonical exchanges."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from stillwatch.cli.shared import Inputs, JsonFlag, ProgressWatcher, Quietly, deployment_key, guarded, say
+from stillwatch.pipeline import convert
+from stillwatch.settings import load_settings
+
+__all__ = ["ingest"]
+
+
+@guarded
+def ingest(
+    inputs: Inputs,
+    out: Annotated[Path, typer.Option(file_okay=False, help="Folder to write; an older one there is replaced whole.")],
+    format_name: Annotated[str | None, typer.Option("--format", help="Log format, instead of detecting it.")] = None,
+    mapping: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="YAML file, column → path, for a"
+                                                 " format that is not known.")] = None,
+    as_json: JsonFlag = False,
+    quiet: Quietly = False,
+) -> None:
+    """Convert logs to the exchanges table: exchanges/*.parquet, quarantine.jsonl, summary.json.
+
+    The result holds prompts, as the logs do: keep it as safe as those. `scan` reads logs directly and does not need it.
+
+    Example:
+
+      stillwatch ingest captures/ --out exchanges
+    """
+    with ProgressWatcher(quiet) as watcher:
+        summary = convert(inputs, out, format_name=format_name, mapping=mapping, settings=load_settings(),
+                          key=deployment_key(quiet or as_json), watcher=watcher)
+    if as_json:
+        typer.echo(json.dumps(summary, sort_keys=True))
+    elif not quiet:
+        counts = summary["counts"]
+        say("{records_in:,} records in = {kept:,} kept + {quarantined:,} quarantined + {duplicates:,} duplicates + "
+            "{merged:,} merged + {out_of_scope:,} out of scope".format(**counts))
+        say(f"Exchanges: {out}")

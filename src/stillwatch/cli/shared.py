@@ -1,0 +1,125 @@
+"""What commands share: errors, the key, progress."""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Annotated, ParamSpec
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+
+from stillwatch.errors import StillwatchError
+from stillwatch.report.clean import clean
+from stillwatch.schema.model import SchemaError
+from stillwatch.settings import DeploymentKey, create_key, key_path, load_key
+
+__all__ = ["Inputs", "JsonFlag", "ProgressWatcher", "Quietly", "deployment_key", "guarded", "messages", "say"]
+
+P = ParamSpec("P")
+messages = Console(stderr=True, highlight=False)
+
+Inputs = Annotated[list[str], typer.Argument(
+    metavar="INPUT...", help="Files, folders or globs: JSONL (plain, .gz, .zst), Parquet or CSV; the format is detected"
+    " from content.")]
+JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON summary to standard output, nothing else.")]
+Quietly = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no messages but errors.")]
+
+
+def say(text: str, *, style: str = "") -> None:
+    """Say something on standard error; whatever came from data is made harmless."""
+    messages.print(clean(text), style=style or None, markup=False, soft_wrap=True)
+
+
+def guarded(command: Callable[P, None]) -> Callable[P, None]:
+    """Turn errors into messages and exit codes: 1 the work failed, 2 the call was wrong, 130 interrupted.
+
+    An unexpected error is reported by its kind and place only: its text might quote a prompt. Set
+    ``STILLWATCH_DEBUG=1`` for the whole traceback, on data of your own.
+    """
+
+    @functools.wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            command(*args, **kwargs)
+        except (StillwatchError, SchemaError) as error:
+            say(f"Error: {error.message}", style="bold red")
+            say(f"  Hint: {error.remedy}")
+            raise typer.Exit(getattr(error, "exit_code", 1)) from None
+        except KeyboardInterrupt:
+            say("Interrupted: nothing was written.")
+            raise typer.Exit(130) from None
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(1) from None
+        except Exception as error:
+            if isinstance(error, typer.Exit) or os.environ.get("STILLWATCH_DEBUG") == "1":
+                raise
+            raise typer.Exit(_unexpected(error)) from None
+
+    return run
+
+
+def _unexpected(error: Exception) -> int:
+    if isinstance(error, OSError) and error.strerror:
+        say(f"Error: {error.strerror}: {error.filename or 'a file'}", style="bold red")
+        say("  Hint: check free space and permissions; what was there before is unchanged")
+        return 1
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if "stillwatch" in f.filename]
+    place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "an unknown place"
+    say(f"Error: unexpected {type(error).__name__} at {place}", style="bold red")
+    say("  Hint: this is a fault of Stillwatch; please report it with that line. STILLWATCH_DEBUG=1 shows more, and"
+        " may show prompts")
+    return 1
+
+
+def deployment_key(quiet: bool = False) -> DeploymentKey:
+    """The deployment key; made on first use."""
+    key = load_key()
+    if key is None:
+        key = create_key()
+        if not quiet:
+            say(f"Made a deployment key: {key_path()} (keep it safe; digests of other deployments cannot be compared"
+                " with yours)")
+    return key
+
+
+class ProgressWatcher:
+    """Shows stages on a terminal as a live line, elsewhere as one line a stage."""
+
+    def __init__(self, quiet: bool) -> None:
+        self._quiet = quiet
+        self._live = not quiet and messages.is_terminal
+        self._task: TaskID | None = None
+        self._progress = Progress(
+            SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn(),
+            TimeElapsedColumn(), console=messages, transient=True, disable=not self._live,
+        )
+
+    def __enter__(self) -> ProgressWatcher:
+        self._progress.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        self._progress.stop()
+
+    def stage(self, name: str, total: int | None = None) -> None:
+        """A stage begins."""
+        if self._live:
+            if self._task is not None:
+                self._progress.remove_task(self._task)
+            self._task = self._progress.add_task(name, total=total)
+        elif not self._quiet:
+            say(f"{name} …")
+
+    def tick(self, done: int) -> None:
+        """The stage has done ``done`` steps so far."""
+        if self._live and self._task is not None:
+            self._progress.update(self._task, completed=done)

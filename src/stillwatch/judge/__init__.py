@@ -1,0 +1,26 @@
+"""Groups → verdicts: what explains them, how surely, and how often such a claim would be false."""
+
+from stillwatch.judge.candidate import MIN_ACCOUNTS, Candidate, SharedValue
+from stillwatch.judge.hypotheses import Explanations, fit, shipped
+from stillwatch.judge.measure import FEATURES, Measured, measure
+from stillwatch.judge.qvalues import q_values
+from stillwatch.judge.rewire import rewire, strata
+from stillwatch.judge.verdict import Judged, Knowledge, judge
+
+__all__ = [
+    "FEATURES",
+    "MIN_ACCOUNTS",
+    "Candidate",
+    "Explanations",
+    "Judged",
+    "Knowledge",
+    "Measured",
+    "SharedValue",
+    "fit",
+    "judge",
+    "measure",
+    "q_values",
+    "rewire",
+    "shipped",
+    "strata",
+]

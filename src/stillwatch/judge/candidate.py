@@ -1,0 +1,50 @@
+"""What judging is told about a group of linked accounts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["MIN_ACCOUNTS", "Candidate", "SharedValue"]
+
+MIN_ACCOUNTS = 3
+"""Fewest accounts of a candidate campaign. Two accounts that share a card are a household more often than not,
+and nothing about a group can be measured on them."""
+
+
+@dataclass(frozen=True)
+class SharedValue:
+    """A value that several members share: how many of them, how many accounts in all, surprise in bits."""
+
+    kind: str
+    family: str
+    value: str
+    label: str | None
+    members: int
+    accounts: int
+    bits: float
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A group of linked accounts.
+
+    ``probability`` and ``bits`` are the members' (n and n × families); ``strength`` the group's score a family;
+    ``shared`` what they share, most surprising first.
+    """
+
+    group_id: str
+    accounts: tuple[str, ...]
+    probability: npt.NDArray[np.float64]
+    families: tuple[str, ...]
+    bits: npt.NDArray[np.float64]
+    strength: Mapping[str, float]
+    shared: tuple[SharedValue, ...]
+
+    @property
+    def score(self) -> float:
+        """Linkage score over all families, in bits."""
+        return float(sum(self.strength.values()))

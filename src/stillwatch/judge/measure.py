@@ -1,0 +1,216 @@
+"""What each group did, measured on its attributed exchanges: sizes, capabilities and the features that the
+explanations are densities over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from stillwatch.engine import Engine, Relation, row_lag
+
+__all__ = ["FEATURES", "Measured", "measure"]
+
+FEATURES: Mapping[str, str] = {
+    "harvest": "mean probability that a text is of the kind that data-generation pipelines send",
+    "templated": "share of the texts that belong to a family of prompts",
+    "top_template": "share of the texts in the group's largest family of prompts",
+    "one_system": "share of the texts with the group's most common system prompt",
+    "single_turn": "share of the requests that are fresh single-turn requests",
+    "shared_items": "share of the texts that two or more accounts of the group sent",
+    "repeated_items": "share of the texts that were sent before, by anyone in the group",
+    "across_models": "share of the texts that were sent to two or more models",
+    "round_the_clock": "entropy of the hours of the day, 1 for equal use of all 24",
+    "equal_volumes": "1 − Gini coefficient of the accounts' exchanges",
+    "hosted": "share of the accounts seen from networks that host servers",
+    "own_payer": "distinct payers over accounts that have one",
+    "one_organisation": "share of the accounts in the group's largest verified organisation",
+    "sign_up_burst": "share of the accounts opened in the busiest seven days of the group's sign-ups",
+    "end_users": "distinct end users passed on, over exchanges",
+    "programme": "share of the accounts opened in an education or research programme",
+}
+"""Features, each a share between 0 and 1. None is a country, a language, a nationality or a name."""
+
+_HOUR_US = 3_600_000_000
+_SESSION_US = 30 * 60 * 1_000_000
+_WEEK_US = 7 * 24 * _HOUR_US
+
+
+@dataclass
+class Measured:
+    """Sizes of one group's own work, what it asks for, and its features (absent where not measurable)."""
+
+    group_id: str
+    exchanges: int = 0
+    sessions: int = 0
+    tasks: int | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    first_seen: Any = None
+    last_seen: Any = None
+    capabilities: list[tuple[str, float]] = field(default_factory=list)
+    features: dict[str, float] = field(default_factory=dict)
+
+
+def measure(engine: Engine, own: Relation, members: pa.Table, accounts: pa.Table | None,
+            blocks: pa.Table) -> dict[str, Measured]:
+    """Measure every group.
+
+    ``own`` is the relation of attributed exchanges (see ``link.streams.attributed``), ``members`` holds ``group_id,
+    account_id``; ``accounts`` and ``blocks`` as their schemas. Groups without attributed exchanges are there with
+    size 0.
+    """
+    groups = {name: Measured(name) for name in sorted(set(members["group_id"].to_pylist()))}
+    _sizes(engine, own, groups)
+    _contents(engine, own, groups)
+    _repetition(engine, own, groups)
+    _timing(engine, own, groups)
+    _origins(members, blocks, groups)
+    if accounts is not None:
+        _sign_ups(members, accounts, groups)
+    return groups
+
+
+def _rows(engine: Engine, relation: Relation) -> Iterable[dict[str, Any]]:
+    rows: list[dict[str, Any]] = engine.arrow(relation).to_pylist()
+    return rows
+
+
+def _sizes(engine: Engine, own: Relation, groups: dict[str, Measured]) -> None:
+    text = own.has_text.notnull()
+    turn = own.turn.notnull()
+    total = own.group_by("group_id").agg(
+        exchanges=own.count(),
+        first=own.ts.min(),
+        last=own.ts.max(),
+        input_tokens=own.input_tokens.sum(),
+        output_tokens=own.output_tokens.sum(),
+        text=text.cast("int64").sum(),
+        harvest=own.harvest.mean(),
+        turns=turn.cast("int64").sum(),
+        single=(turn & (own.turn == 1)).cast("int64").sum(),
+        users=own.end_user_id.nunique(),
+        with_user=own.end_user_id.notnull().cast("int64").sum(),
+        conversations=own.conversation_id.nunique(),
+        loose_prompts=own.conversation_id.isnull().ifelse(own.prompt_digest, None).nunique(),
+    )
+    for row in _rows(engine, total):
+        it = groups[row["group_id"]]
+        it.exchanges, it.first_seen, it.last_seen = row["exchanges"], row["first"], row["last"]
+        it.input_tokens, it.output_tokens = row["input_tokens"], row["output_tokens"]
+        it.tasks = (row["conversations"] + row["loose_prompts"]) or None
+        if row["harvest"] is not None:
+            it.features["harvest"] = row["harvest"]
+        if row["turns"]:
+            it.features["single_turn"] = row["single"] / row["turns"]
+        if row["with_user"]:
+            it.features["end_users"] = row["users"] / row["exchanges"]
+    lagged = own.mutate(before=row_lag(own, "ts_us", within=["group_id", "account_id"]))
+    starts = lagged.before.isnull() | (lagged.ts_us - lagged.before > _SESSION_US)
+    for row in _rows(engine, lagged.group_by("group_id").agg(sessions=starts.cast("int64").sum())):
+        groups[row["group_id"]].sessions = row["sessions"]
+
+
+def _contents(engine: Engine, own: Relation, groups: dict[str, Measured]) -> None:
+    """Capability mix, concentration on families of prompts and on one system prompt."""
+    texts = own.filter(own.has_text.notnull())
+    for column, feature in (("template_id", "top_template"), ("system_id", "one_system")):
+        counted = texts.group_by("group_id", column).agg(count=texts.count())
+        for name, counts in _by_group(engine, counted, column).items():
+            total = sum(counts.values())
+            known = [count for family, count in counts.items() if family is not None]
+            groups[name].features[feature] = max(known, default=0) / total
+            if column == "template_id":
+                groups[name].features["templated"] = sum(known) / total
+    counted = texts.group_by("group_id", "capability").agg(count=texts.count())
+    for name, counts in _by_group(engine, counted, "capability").items():
+        total = sum(counts.values())
+        groups[name].capabilities = sorted(((str(what), count / total) for what, count in counts.items()),
+                                           key=lambda pair: (-pair[1], pair[0]))
+
+
+def _by_group(engine: Engine, counted: Relation, column: str) -> dict[str, dict[Any, int]]:
+    found: dict[str, dict[Any, int]] = {}
+    for row in _rows(engine, counted):
+        found.setdefault(row["group_id"], {})[row[column]] = row["count"]
+    return found
+
+
+def _repetition(engine: Engine, own: Relation, groups: dict[str, Measured]) -> None:
+    """A load balancer deals each item to one account once; benchmarks and classes repeat items."""
+    texts = own.filter(own.prompt_digest.notnull())
+    items = texts.group_by("group_id", "prompt_digest").agg(
+        sent=texts.count(), accounts=texts.account_id.nunique(), models=texts.model.nunique()
+    )
+    total = items.group_by("group_id").agg(
+        sent=items.sent.sum(),
+        distinct=items.count(),
+        shared=(items.accounts > 1).ifelse(items.sent, 0).sum(),
+        across=(items.models > 1).ifelse(items.sent, 0).sum(),
+    )
+    for row in _rows(engine, total):
+        features = groups[row["group_id"]].features
+        features["repeated_items"] = 1.0 - row["distinct"] / row["sent"]
+        features["shared_items"] = row["shared"] / row["sent"]
+        features["across_models"] = row["across"] / row["sent"]
+
+
+def _timing(engine: Engine, own: Relation, groups: dict[str, Measured]) -> None:
+    hours = own.mutate(hour=(own.ts_us // _HOUR_US) % 24)
+    counted = hours.group_by("group_id", "hour").agg(count=hours.count())
+    for name, counts in _by_group(engine, counted, "hour").items():
+        share = np.array(list(counts.values()), dtype=np.float64)
+        share /= share.sum()
+        groups[name].features["round_the_clock"] = float(-(share * np.log(share)).sum() / np.log(24))
+    counted = own.group_by("group_id", "account_id").agg(count=own.count())
+    for name, counts in _by_group(engine, counted, "account_id").items():
+        volume = np.sort(np.array(list(counts.values()), dtype=np.float64))
+        rank = np.arange(1, len(volume) + 1)
+        gini = float(((2 * rank - len(volume) - 1) * volume).sum() / (len(volume) * volume.sum()))
+        groups[name].features["equal_volumes"] = 1.0 - gini
+
+
+def _origins(members: pa.Table, blocks: pa.Table, groups: dict[str, Measured]) -> None:
+    known = blocks.filter(pc.is_valid(blocks["network_kind"]))
+    seen = set(known["account_id"].to_pylist())
+    hosted = set(known.filter(pc.equal(known["network_kind"], "hosting"))["account_id"].to_pylist())
+    for name, accounts in _members(members).items():
+        placed = [account for account in accounts if account in seen]
+        if placed:
+            groups[name].features["hosted"] = sum(account in hosted for account in placed) / len(placed)
+
+
+def _members(members: pa.Table) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for group, account in zip(members["group_id"].to_pylist(), members["account_id"].to_pylist(), strict=True):
+        found.setdefault(group, []).append(account)
+    return found
+
+
+def _sign_ups(members: pa.Table, accounts: pa.Table, groups: dict[str, Measured]) -> None:
+    """Payers, organisations, programmes and sign-up times, as far as the accounts table has them."""
+    columns = ["account_id", "payment_fingerprint", "organization", "verified", "kind", "created_at"]
+    joined = members.select(["group_id", "account_id"]).join(accounts.select(columns), "account_id", join_type="inner")
+    created = pc.cast(joined["created_at"], pa.int64())
+    joined = joined.set_column(joined.schema.get_field_index("created_at"), "created_at", created)
+    known: dict[str, list[dict[str, Any]]] = {}
+    for row in joined.to_pylist():
+        known.setdefault(row["group_id"], []).append(row)
+    for name, rows in known.items():
+        features = groups[name].features
+        payers = [row["payment_fingerprint"] for row in rows if row["payment_fingerprint"] is not None]
+        if payers:
+            features["own_payer"] = len(set(payers)) / len(payers)
+        verified = [row["organization"] for row in rows if row["organization"] is not None and row["verified"]]
+        features["one_organisation"] = max((verified.count(org) for org in set(verified)), default=0) / len(rows)
+        kinds = [row["kind"] for row in rows if row["kind"] is not None]
+        if kinds:
+            features["programme"] = sum(kind in ("education", "research") for kind in kinds) / len(kinds)
+        times = np.sort(np.array([row["created_at"] for row in rows if row["created_at"] is not None]))
+        if len(times):
+            within = np.searchsorted(times, times + _WEEK_US, side="right") - np.arange(len(times))
+            features["sign_up_burst"] = float(within.max() / len(times))

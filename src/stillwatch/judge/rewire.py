@@ -1,0 +1,70 @@
+"""Decoys: the user's own logs with chance in place of coordination.
+
+Whole blocks (address and client seen together) change owners within strata of accounts that are alike; each
+account keeps its number of blocks, each block the number of accounts that carry it. What stays with its
+account (payment, identity, content) does not move. Decoys falsify chance coordination only: classes, resellers
+and popular tools are coordinated, and are judged by their own hypotheses.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+__all__ = ["MIN_STRATUM", "rewire", "strata"]
+
+MIN_STRATUM = 50
+"""Fewest accounts a stratum may have; smaller ones are merged, or a campaign could be its own stratum."""
+
+
+def strata(profiles: pa.Table, accounts: pa.Table | None) -> pa.Table:
+    """Assign each account to a stratum: ``account_id, stratum``.
+
+    Strata are account kind × sign-up month × volume decile. One of fewer than ``MIN_STRATUM`` accounts is
+    merged over months first, then over kinds, then over two and over five volume deciles, then over all.
+    """
+    exchanges = profiles["exchanges"].to_numpy()
+    edges = np.quantile(exchanges, np.linspace(0.1, 0.9, 9)) if len(exchanges) else np.zeros(0)
+    decile = np.searchsorted(edges, exchanges, side="right")
+    kind = np.full(len(exchanges), "", dtype=object)
+    month = np.full(len(exchanges), "", dtype=object)
+    if accounts is not None:
+        place = pc.index_in(profiles["account_id"], value_set=accounts["account_id"])
+        kind = np.array(pc.fill_null(accounts["kind"].take(place), "").to_pylist(), dtype=object)
+        months = pc.strftime(accounts["created_at"].take(place), format="%Y-%m")
+        month = np.array(pc.fill_null(months, "").to_pylist(), dtype=object)
+    finest = [f"{k}|{m}|{d}" for k, m, d in zip(kind, month, decile, strict=True)]
+    coarser = [f"{k}||{d}" for k, d in zip(kind, decile, strict=True)]
+    volumes = [[f"||{width * (d // width)}+{width}" for d in decile] for width in (1, 2, 5)]
+    chosen = np.array(["all"] * len(exchanges), dtype=object)
+    open_rows = np.ones(len(exchanges), dtype=bool)
+    for names in (finest, coarser, *volumes):
+        words, code, size = np.unique(np.array(names, dtype=object)[open_rows].astype(str), return_inverse=True,
+                                      return_counts=True)
+        rows = np.flatnonzero(open_rows)
+        large = size[code] >= MIN_STRATUM
+        chosen[rows[large]] = words[code[large]]
+        open_rows[rows[large]] = False
+    return pa.table({"account_id": profiles["account_id"], "stratum": pa.array(chosen, pa.string())})
+
+
+def rewire(blocks: pa.Table, of_account: pa.Table, seed: int) -> pa.Table:
+    """Give every block (schema ``BLOCKS``) another owner of the same stratum, at random.
+
+    The result depends on ``seed`` and on what was seen, not on the order of rows or the names of accounts.
+    """
+    order = ["first_seen", "last_seen", "count", "asn", "sdk", "user_agent", "ja4", "prefix", "ip", "account_id"]
+    blocks = blocks.sort_by([(name, "ascending") for name in order])
+    place = pc.index_in(blocks["account_id"], value_set=of_account["account_id"])
+    words = pc.fill_null(of_account["stratum"].take(place), "all").combine_chunks().dictionary_encode()
+    stratum: npt.NDArray[np.int64] = words.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+    rng = np.random.default_rng(seed)
+    source = np.arange(blocks.num_rows)
+    # One random key a row: sorting by it within a stratum is a permutation of the stratum.
+    shuffled = np.lexsort((rng.random(blocks.num_rows), stratum))
+    in_place = np.argsort(stratum, kind="stable")
+    source[in_place] = shuffled
+    owner = blocks["account_id"].take(pa.array(source))
+    return blocks.set_column(blocks.schema.get_field_index("account_id"), blocks.schema.field("account_id"), owner)

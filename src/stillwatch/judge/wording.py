@@ -1,0 +1,108 @@
+"""Findings in plain words. Names of values come from clients: they are shortened, and cleaned again on display."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from stillwatch.judge.candidate import Candidate, SharedValue
+from stillwatch.judge.hypotheses import Weighed
+
+__all__ = ["KIND_WORDS", "VERDICT_WORDS", "against_sentences", "explanation", "for_sentences", "why"]
+
+KIND_WORDS: Mapping[str, str] = {
+    "ip": "address", "prefix": "address range", "asn": "network", "ja4": "TLS fingerprint", "sdk": "client library",
+    "user_agent": "user agent", "payment": "payment instrument", "device": "device", "phone": "phone number",
+    "signup_ip": "sign-up address", "email_pattern": "e-mail pattern", "referral": "referral code",
+    "email_domain": "e-mail domain", "template": "family of prompts", "system_prompt": "family of system prompts",
+}
+
+VERDICT_WORDS: Mapping[str, str] = {
+    "distillation": "harvesting answers as training data",
+    "benchmarking": "benchmarking",
+    "shared_application": "one application of many customers",
+    "shared_network": "a shared network",
+    "education": "a class or course",
+    "reseller": "a reseller",
+    "batch_processing": "batch processing",
+    "enterprise": "one organisation's accounts",
+    "undetermined": "none of the known explanations",
+}
+
+_LONGEST = 60
+
+_PLAIN: Mapping[str, tuple[str, str]] = {
+    "harvest": ("what is asked reads like the requests of data-generation pipelines",
+                "what is asked does not read like the requests of data-generation pipelines"),
+    "templated": ("most requests are made from templates", "few requests are made from templates"),
+    "top_template": ("one template makes up most of the requests", "no template dominates the requests"),
+    "one_system": ("one system prompt stands before most requests", "system prompts vary or are absent"),
+    "single_turn": ("requests stand alone, without follow-up questions", "conversations go on over several turns"),
+    "shared_items": ("the same items are sent by several accounts",
+                     "items are dealt to one account each, as a load balancer deals a work list"),
+    "repeated_items": ("items are sent again and again", "almost no item is sent twice"),
+    "across_models": ("the same items are sent to several models", "items are not sent to several models"),
+    "round_the_clock": ("traffic runs evenly around the clock", "traffic keeps to some hours of the day"),
+    "equal_volumes": ("accounts carry nearly equal volumes", "volumes differ widely between accounts"),
+    "hosted": ("most accounts come from networks that host servers",
+               "few accounts come from networks that host servers"),
+    "own_payer": ("nearly every account has its own payer", "accounts share payers"),
+    "one_organisation": ("one verified organisation holds the accounts", "no verified organisation stands behind them"),
+    "sign_up_burst": ("most accounts were opened within one week", "accounts were opened over a long time"),
+    "end_users": ("many end users are passed on", "few end users are passed on"),
+    "programme": ("most accounts belong to education or research programmes",
+                  "few accounts belong to education or research programmes"),
+}
+
+
+def _shown(value: SharedValue) -> str:
+    text = value.label
+    if not text:
+        return ""
+    text = "".join(char if char.isprintable() else "·" for char in text)
+    return f" ({text if len(text) <= _LONGEST else text[:_LONGEST - 1] + '…'})"
+
+
+def why(value: SharedValue) -> str:
+    """One plain sentence for one shared value."""
+    kind = KIND_WORDS.get(value.kind, value.kind)
+    elsewhere = value.accounts - value.members
+    rest = "no other account" if elsewhere == 0 else f"{elsewhere:,} other account{'s' if elsewhere > 1 else ''}"
+    return f"{value.members:,} members share one {kind}{_shown(value)}; {rest} in these logs did."
+
+
+def for_sentences(lead: Mapping[str, float], features: Mapping[str, float]) -> list[str]:
+    """Features that favour harvesting over the next best explanation, strongest first.
+
+    ``lead`` is the difference in log density a feature; one below 0.7 (a factor of two) says too little to be
+    named.
+    """
+    return [_side(name, features) for name, bits in sorted(lead.items(), key=lambda item: -item[1]) if bits > 0.7]
+
+
+def against_sentences(lead: Mapping[str, float], features: Mapping[str, float]) -> list[str]:
+    """Features that favour the next best explanation over harvesting, strongest first."""
+    return [_side(name, features) for name, bits in sorted(lead.items(), key=lambda item: item[1]) if bits < -0.7]
+
+
+def _side(name: str, features: Mapping[str, float]) -> str:
+    high, low = _PLAIN[name]
+    return f"{high if features[name] >= 0.5 else low} ({features[name]:.0%})"
+
+
+def explanation(candidate: Candidate, weighed: list[Weighed], speaks_for: list[str], speaks_against: list[str],
+                note: str | None) -> str:
+    """Two plain sentences: the strongest evidence for, and the strongest against."""
+    shared = candidate.shared[0] if candidate.shared else None
+    link = why(shared).rstrip(".") if shared else "nothing rare is shared"
+    first = f"{len(candidate.accounts):,} accounts appear to be run together: {link}"
+    first += f"; for harvesting speaks that {speaks_for[0]}." if speaks_for else "."
+    other = next(w for w in weighed if w.verdict != "distillation")
+    if note:
+        second = note
+    elif speaks_against:
+        second = (f"Against harvesting speaks that {speaks_against[0]}; the next best explanation is"
+                  f" {VERDICT_WORDS[other.verdict]} ({other.probability:.0%}).")
+    else:
+        second = (f"Nothing that was measured speaks against harvesting; the next best explanation is"
+                  f" {VERDICT_WORDS[other.verdict]} ({other.probability:.0%}).")
+    return f"{first} {second}"

@@ -1,0 +1,23 @@
+"""Sightings → edges → groups → streams: which accounts are run together, and which work is theirs."""
+
+from stillwatch.link.incidence import Incidence, encode
+from stillwatch.link.learn import LinkModel
+from stillwatch.link.linking import Linked, group_name, link
+from stillwatch.link.score import shared_values, strength
+from stillwatch.link.settle import Group
+from stillwatch.link.streams import Stream, attributed, separate
+
+__all__ = [
+    "Group",
+    "Incidence",
+    "LinkModel",
+    "Linked",
+    "Stream",
+    "attributed",
+    "encode",
+    "group_name",
+    "link",
+    "separate",
+    "shared_values",
+    "strength",
+]

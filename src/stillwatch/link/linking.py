@@ -1,0 +1,91 @@
+"""Sightings → edges → groups, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from stillwatch.link.groups import choose_edges, partition
+from stillwatch.link.incidence import Incidence, Ints, encode
+from stillwatch.link.learn import LinkModel, learn, weigh
+from stillwatch.link.pairs import Floats, Pairs, share_pairs
+from stillwatch.link.settle import Group, absorb, settle, without_repeats
+from stillwatch.schema import EDGES, GROUPS, conform
+from stillwatch.settings import DeploymentKey
+
+__all__ = ["Linked", "group_name", "link"]
+
+
+@dataclass(frozen=True)
+class Linked:
+    """Result of linking: the encoded sightings, what was learnt, the edges and the groups."""
+
+    incidence: Incidence
+    model: LinkModel
+    pairs: Pairs
+    edges: Ints
+    bits: Floats
+    groups: tuple[Group, ...]
+
+    def edge_table(self) -> pa.Table:
+        """The edges as schema ``EDGES``."""
+        names = self.incidence.accounts.to_pylist()
+        families = np.array(self.incidence.families, dtype=object)
+        rows = []
+        for edge in self.edges:
+            ends = sorted((names[self.pairs.a[edge]], names[self.pairs.b[edge]]))
+            rows.append({"account_a": ends[0], "account_b": ends[1], "bits": float(self.bits[edge].sum()),
+                         "families": families[self.bits[edge] > 0].tolist()})
+        rows.sort(key=lambda row: (row["account_a"], row["account_b"]))
+        return conform(pa.Table.from_pylist(rows, schema=EDGES.arrow), EDGES)
+
+    def group_table(self, key: DeploymentKey) -> pa.Table:
+        """The groups as schema ``GROUPS``."""
+        names = np.array(self.incidence.accounts.to_pylist(), dtype=object)
+        rows = []
+        for group in self.groups:
+            members = names[group.members].tolist()
+            name = group_name(members, key)
+            rows += [{"group_id": name, "account_id": member, "probability": float(p)}
+                     for member, p in sorted(zip(members, group.probability, strict=True))]
+        rows.sort(key=lambda row: (row["group_id"], row["account_id"]))
+        return conform(pa.Table.from_pylist(rows, schema=GROUPS.arrow), GROUPS)
+
+
+def group_name(members: list[str], key: DeploymentKey) -> str:
+    """A name that depends on the members alone: 64 bits of the keyed digest of their sorted ids, in hex."""
+    return key.digest("group", "".join(f"{len(member)}:{member}" for member in sorted(members)))[:16]
+
+
+def link(sightings: pa.Table, family_of: Mapping[str, tuple[str, int]], *, seed: int = 0,
+         model: LinkModel | None = None) -> Linked:
+    """Link accounts by their sightings (schema ``SIGHTINGS``).
+
+    ``family_of`` gives each kind its family and level. ``model`` reuses what was learnt elsewhere (decoys are
+    judged by the model of the real data). The result does not depend on row order or account names.
+    """
+    incidence = encode(sightings, family_of)
+    pairs = share_pairs(incidence)
+    if model is None:
+        model = learn(pairs, incidence)
+    elif model.families != incidence.families:
+        model = _aligned(model, incidence)
+    bits, probability = weigh(pairs, model)
+    edges = choose_edges(probability)
+    found = partition(pairs, edges, bits[edges].sum(axis=1), incidence.size, seed)
+    groups = []
+    for label in range(found.label.max(initial=-1) + 1):
+        members = np.flatnonzero(found.label == label)
+        group = settle(incidence, members) if len(members) >= 2 else None
+        if group is not None:
+            groups.append(group)
+    groups = absorb(incidence, without_repeats(groups, incidence.size))
+    return Linked(incidence, model, pairs, edges, bits, tuple(without_repeats(groups, incidence.size)))
+
+
+def _aligned(model: LinkModel, incidence: Incidence) -> LinkModel:
+    place = [model.families.index(family) for family in incidence.families]
+    return LinkModel(incidence.families, model.m[place], model.u[place], model.prior)

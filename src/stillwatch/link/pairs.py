@@ -1,0 +1,125 @@
+"""Which pairs of accounts share something rare, and what that is worth.
+
+Work is bounded: pairs are made from the rarest values first until a budget is spent; a value too popular
+for that makes no pairs, but still counts for the pairs that rarer values made.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+
+from stillwatch.link.incidence import Incidence, Ints
+
+__all__ = ["Pairs", "share_pairs"]
+
+Floats = npt.NDArray[np.float64]
+
+_PAIRS_PER_SIGHTING = 50
+"""Budget of pairs, per sighting: work stays O(sightings)."""
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Candidate pairs ``a < b`` (account codes, sorted) and the rarest value they share in each family.
+
+    ``rarity`` is pairs × families: −log2 of the share of accounts that were seen with that value, so a
+    random account's chance of carrying it is ``2 ** -rarity``; NaN where they share nothing.
+    ``present`` says where both were seen with something of the family: missing is not disagreement.
+    ``largest`` is the degree of the most popular value that made pairs; ``capped`` lists the codes of
+    those that made none.
+    """
+
+    a: Ints
+    b: Ints
+    rarity: Floats
+    present: npt.NDArray[np.bool_]
+    largest: int
+    capped: Ints
+
+    def __len__(self) -> int:
+        return len(self.a)
+
+
+def share_pairs(incidence: Incidence, budget: int | None = None) -> Pairs:
+    """Make candidate pairs from shared values, rarest first, at most ``budget`` (default 50 a sighting)."""
+    if budget is None:
+        budget = _PAIRS_PER_SIGHTING * len(incidence.account)
+    largest = _largest_affordable(incidence.degree, budget)
+    pairing = (incidence.degree >= 2) & (incidence.degree <= largest)
+    a, b, family, rarity = _expand(incidence, pairing)
+    code = a * incidence.size + b
+    codes, place = np.unique(code, return_inverse=True)
+    best = np.full((len(codes), len(incidence.families)), -np.inf)
+    np.maximum.at(best, (place, family), rarity)
+    a, b = codes // max(1, incidence.size), codes % max(1, incidence.size)
+    popular = incidence.degree > largest
+    if popular.any() and len(codes):
+        best = np.maximum(best, _popular(incidence, popular, a, b))
+    best[np.isneginf(best)] = np.nan
+    has = incidence.has_family()
+    return Pairs(a, b, best, has[a] & has[b], largest, np.flatnonzero(popular))
+
+
+def _largest_affordable(degree: Ints, budget: int) -> int:
+    """The largest degree up to which all values together make at most ``budget`` pairs."""
+    sizes, values = np.unique(degree[degree >= 2], return_counts=True)
+    spent = np.cumsum(values * (sizes * (sizes - 1) // 2))
+    affordable = sizes[spent <= budget]
+    return int(affordable[-1]) if len(affordable) else 1
+
+
+def _rarity(incidence: Incidence) -> Floats:
+    share: Floats = np.maximum(incidence.degree, 1) / max(1, incidence.size)
+    return -np.log2(share)
+
+
+def _expand(incidence: Incidence, pairing: npt.NDArray[np.bool_]) -> tuple[Ints, Ints, Ints, Floats]:
+    """Every pair of accounts of every pairing value: ``a < b``, family and rarity."""
+    use = pairing[incidence.value]
+    order = np.lexsort((incidence.account[use], incidence.value[use]))
+    account, value = incidence.account[use][order], incidence.value[use][order]
+    rarity = _rarity(incidence)
+    lefts, rights, values = [], [], []
+    # One vectorised step a distinct degree, instead of one a value.
+    degree = incidence.degree[value]
+    for size in np.unique(degree):
+        members = account[degree == size].reshape(-1, size)
+        owner = value[degree == size].reshape(-1, size)[:, 0]
+        i, j = np.triu_indices(size, 1)
+        lefts.append(members[:, i].ravel())
+        rights.append(members[:, j].ravel())
+        values.append(np.repeat(owner, len(i)))
+    if not lefts:
+        none = np.zeros(0, dtype=np.int64)
+        return none, none, none, np.zeros(0)
+    made = np.concatenate(values)
+    return np.concatenate(lefts), np.concatenate(rights), incidence.family[made], rarity[made]
+
+
+def _popular(incidence: Incidence, popular: npt.NDArray[np.bool_], a: Ints, b: Ints) -> Floats:
+    """For pairs already made: the rarest popular value that they share, a family."""
+    best = np.full((len(a), len(incidence.families)), -np.inf)
+    rarity = _rarity(incidence)
+    for family in range(len(incidence.families)):
+        chosen = popular & (incidence.family == family)
+        use = chosen[incidence.value]
+        if not use.any():
+            continue
+        # 1 + rarity keeps a value that everybody has (rarity 0) apart from no value at all.
+        weights = sp.csr_array(
+            (1.0 + rarity[incidence.value[use]], (incidence.account[use], incidence.value[use])),
+            shape=(incidence.size, len(incidence.degree)),
+        )
+        ones = weights.copy()
+        ones.data[:] = 1.0
+        step = 2_000_000
+        for start in range(0, len(a), step):
+            here = slice(start, start + step)
+            shared = weights[a[here]].multiply(ones[b[here]]).tocsr()
+            top = np.asarray(shared.max(axis=1).todense()).ravel()
+            best[here, family] = np.where(top > 0, top - 1.0, -np.inf)
+    return best

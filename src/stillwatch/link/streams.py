@@ -1,0 +1,99 @@
+"""Groups → streams: which exchanges of its accounts belong to a group's own work.
+
+An account is not the unit of theft: a proxy network relays ordinary customers through the same accounts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from stillwatch.engine import Engine, Relation
+
+__all__ = ["Stream", "attributed", "separate"]
+
+
+@dataclass(frozen=True)
+class Stream:
+    """What a group's own work consists of.
+
+    ``table`` holds ``template_id, system_id, own`` (probability that an exchange of a member with this content
+    belongs to the group's work); ``share`` is the share of the members' exchanges that does.
+    """
+
+    table: pa.Table
+    share: float
+
+
+def separate(content: pa.Table, members: pa.Array) -> Stream:
+    """Split the members' traffic into the group's own work and what everybody sends.
+
+    ``content`` holds ``account_id, template_id, system_id, count``. Members' traffic is a mixture θ_G = w θ_own +
+    (1−w) θ_P of own work and of the population's, measured on everybody else. What cannot be the
+    population's excess bounds 1−w from above: the smallest upper confidence bound of θ_G(c)/θ_P(c) over contents
+    c (Blanchard, Lee & Scott 2010, mixture proportion estimation). An exchange of content c is then the
+    group's own with probability 1 − (1−w) θ_P(c)/θ_G(c), at least 0.
+    """
+    keys = ["template_id", "system_id"]
+    inside = pc.is_in(content["account_id"], value_set=members)
+    mine = content.filter(inside).group_by(keys, use_threads=False).aggregate([("count", "sum")])
+    rest = content.filter(pc.invert(inside)).group_by(keys, use_threads=False).aggregate([("count", "sum")])
+    codes, ours, theirs = _aligned(mine, rest)
+    total, others = max(1.0, ours.sum()), max(1.0, theirs.sum())
+    usual = (theirs + 0.5) / (others + 0.5 * len(theirs) + 1.0)
+    upper = (ours + 1.0 + 2.0 * np.sqrt(ours + 1.0)) / total
+    relayed = float(min(1.0, (upper / usual).min(initial=1.0))) if others > 1 else 0.0
+    own = np.clip(1.0 - relayed * usual / np.maximum(ours / total, 1e-300), 0.0, 1.0)
+    table = codes.append_column("own", pa.array(own)).filter(pa.array(ours > 0))
+    return Stream(table, float((own * ours).sum() / total))
+
+
+def _aligned(mine: pa.Table, rest: pa.Table
+             ) -> tuple[pa.Table, npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Contents of either side, with the counts of both, in a fixed order."""
+    keys = ["template_id", "system_id"]
+    both = pa.concat_tables([
+        mine.append_column("ours", pc.cast(mine["count_sum"], pa.float64())).append_column(
+            "theirs", pa.array(np.zeros(mine.num_rows))),
+        rest.append_column("ours", pa.array(np.zeros(rest.num_rows))).append_column(
+            "theirs", pc.cast(rest["count_sum"], pa.float64())),
+    ])
+    summed = both.group_by(keys, use_threads=False).aggregate([("ours", "sum"), ("theirs", "sum")])
+    summed = summed.sort_by([(name, "ascending") for name in keys])
+    return summed.select(keys), summed["ours_sum"].to_numpy(), summed["theirs_sum"].to_numpy()
+
+
+def attributed(engine: Engine, staged: Relation, texts: Relation, members: pa.Table, streams: pa.Table) -> Relation:
+    """Exchanges that are attributed: more probably the group's own than not, each to one group at most.
+
+    ``members`` holds ``group_id, account_id, probability`` and ``streams`` ``group_id, template_id, system_id,
+    own``. Returns the staged columns with the text's ``capability`` and ``harvest``, ``group_id`` and ``chance``. Of
+    several groups the most probable one has it, ties by name. Without text, all of a member's exchanges are the
+    group's, as surely as the account is.
+    """
+    none = "\x00"
+    member = engine.table(members)
+    stream = engine.table(streams)
+    stream = stream.mutate(template_id=stream.template_id.fill_null(none), system_id=stream.system_id.fill_null(none))
+    known = texts.select("text_digest", "template_id", "system_id", "capability", "harvest", has_text=True)
+    rows = staged.inner_join(member, "account_id").left_join(known, "text_digest")
+    rows = rows.drop("text_digest_right") if "text_digest_right" in rows.columns else rows
+    rows = rows.mutate(template_key=rows.template_id.fill_null(none), system_key=rows.system_id.fill_null(none))
+    rows = rows.left_join(
+        stream,
+        [rows.group_id == stream.group_id, rows.template_key == stream.template_id,
+         rows.system_key == stream.system_id],
+        rname="{name}_stream",
+    )
+    own = rows.has_text.isnull().ifelse(1.0, rows.own.fill_null(0.0))
+    rows = rows.mutate(chance=rows.probability * own).filter(lambda t: t.chance >= 0.5)
+    best = rows.group_by("source_file", "source_row").agg(best=rows.chance.max())
+    rows = rows.inner_join(best, ["source_file", "source_row"], rname="{name}_best")
+    rows = rows.filter(rows.chance == rows.best)
+    first = rows.group_by("source_file", "source_row").agg(only=rows.group_id.min())
+    rows = rows.inner_join(first, ["source_file", "source_row"], rname="{name}_only")
+    return rows.filter(rows.group_id == rows.only)

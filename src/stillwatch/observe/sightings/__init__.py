@@ -1,0 +1,58 @@
+"""Sightings, a file a family: every trait that an account was seen with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from stillwatch.observe.sightings import client, content, identity, network, payment
+from stillwatch.schema import SIGHTINGS, conform, empty
+from stillwatch.settings import DeploymentKey
+
+__all__ = ["FAMILY_OF", "Observed", "fixed_sightings", "moving_sightings"]
+
+
+@dataclass(frozen=True)
+class Observed:
+    """The reduced tables that sightings are read off.
+
+    ``blocks`` (schema ``BLOCKS``), ``content`` (see ``observe.blocks.content``), ``accounts`` (schema
+    ``ACCOUNTS``) and what is known of addresses (schema ``ADDRESSES``); ``None`` where the source has none.
+    """
+
+    blocks: pa.Table
+    content: pa.Table | None
+    accounts: pa.Table | None
+    addresses: pa.Table
+
+
+_MOVING: tuple[Callable[[pa.Table, pa.Table], list[pa.Table]], ...] = (network.sightings, client.sightings)
+
+FAMILY_OF: Mapping[str, tuple[str, int]] = {
+    **network.KINDS, **client.KINDS, **payment.KINDS, **identity.KINDS, **content.KINDS,
+}
+"""Kind → its family and its level in it: a higher level is a finer agreement of the same comparison."""
+
+
+def moving_sightings(blocks: pa.Table, addresses: pa.Table) -> pa.Table:
+    """Network and client sightings: those that decoys rewire with their blocks."""
+    return _together([table for family in _MOVING for table in family(blocks, addresses)])
+
+
+def fixed_sightings(observed: Observed, key: DeploymentKey) -> pa.Table:
+    """Payment, identity and content sightings: those that stay with their account."""
+    tables: list[pa.Table] = []
+    if observed.accounts is not None:
+        seen = pa.table({"account_id": observed.blocks["account_id"].unique()})
+        accounts = observed.accounts.join(seen, "account_id", join_type="inner")
+        tables += payment.sightings(accounts, key)
+        tables += identity.sightings(accounts, observed.addresses, key)
+    if observed.content is not None:
+        tables += content.sightings(observed.content)
+    return _together(tables)
+
+
+def _together(tables: list[pa.Table]) -> pa.Table:
+    return pa.concat_tables([conform(table, SIGHTINGS) for table in tables]) if tables else empty(SIGHTINGS)

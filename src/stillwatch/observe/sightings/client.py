@@ -1,0 +1,16 @@
+"""Client family: TLS fingerprint, user agent, library fingerprint. It names a library, never an intent."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from stillwatch.observe.sightings.shape import read_off
+
+__all__ = ["KINDS", "sightings"]
+
+KINDS = {"ja4": ("client", 3), "user_agent": ("client", 2), "sdk": ("client", 1)}
+
+
+def sightings(blocks: pa.Table, addresses: pa.Table) -> list[pa.Table]:
+    """Sightings of each fingerprint, readable: all of them are sent by the client to every server."""
+    return [read_off(blocks, kind, kind, blocks[kind]) for kind in KINDS]

@@ -1,0 +1,159 @@
+"""Between linking and judging: groups as candidates, their exchanges, and the findings' tables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from stillwatch.engine import Engine, Relation
+from stillwatch.judge import MIN_ACCOUNTS, Candidate, Judged, SharedValue, rewire
+from stillwatch.link import Group, Linked, attributed, group_name, link, separate, shared_values
+from stillwatch.observe import FAMILY_OF, moving_sightings
+from stillwatch.schema import ACTIVITY, ATTRIBUTED, CAMPAIGNS, EVIDENCE, MEMBERS, SAMPLES, TIMESTAMP, Table, conform
+from stillwatch.settings import DeploymentKey
+
+__all__ = ["AttributedWork", "Candidates", "attribute", "candidates_of", "findings_tables", "score_decoys"]
+
+_DAY_US = 86_400_000_000
+_SAMPLES = 5
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Groups large enough to be judged, and their members as ``group_id, account_id, probability``."""
+
+    candidates: tuple[Candidate, ...]
+    members: pa.Table
+
+
+@dataclass(frozen=True)
+class AttributedWork:
+    """The attributed exchanges (see ``link.streams.attributed``) and, a group and account, how many and when."""
+
+    exchanges: Relation
+    by_account: dict[tuple[str, str], tuple[int, datetime, datetime]]
+
+
+def candidates_of(linked: Linked, sightings: pa.Table, key: DeploymentKey) -> Candidates:
+    """Groups of at least ``MIN_ACCOUNTS`` accounts, strongest first."""
+    names = np.array(linked.incidence.accounts.to_pylist(), dtype=object)
+    shown = sightings.filter(pc.is_valid(sightings["label"])).group_by(["kind", "value"], use_threads=False).aggregate(
+        [("label", "min")])
+    labels = {(row["kind"], row["value"]): row["label_min"] for row in shown.to_pylist()}
+    found = [_candidate(linked, group, names, labels, key) for group in linked.groups
+             if len(group.members) >= MIN_ACCOUNTS]
+    members = pa.table({
+        "group_id": pa.array([c.group_id for c in found for _ in c.accounts], pa.string()),
+        "account_id": pa.array([account for c in found for account in c.accounts], pa.string()),
+        "probability": pa.array([p for c in found for p in c.probability], pa.float64()),
+    })
+    return Candidates(tuple(found), members)
+
+
+def _candidate(linked: Linked, group: Group, names: Any, labels: dict[tuple[str, str], str],
+               key: DeploymentKey) -> Candidate:
+    incidence = linked.incidence
+    codes, carriers, bits = shared_values(incidence, group.members)
+    values = incidence.values.take(pa.array(codes)).to_pylist()
+    shared = []
+    for code, value, members, worth in zip(codes, values, carriers, bits, strict=True):
+        kind = incidence.kinds[incidence.kind[code]]
+        shared.append(SharedValue(kind, incidence.families[incidence.family[code]], value, labels.get((kind, value)),
+                                  int(members), int(incidence.degree[code]), float(worth)))
+    shared.sort(key=lambda v: (-v.bits, v.kind, v.value))
+    accounts = names[group.members]
+    order = np.argsort(accounts.astype(str), kind="stable")
+    return Candidate(
+        group_id=group_name(accounts.tolist(), key),
+        accounts=tuple(accounts[order]),
+        probability=group.probability[order],
+        families=incidence.families,
+        bits=group.bits[order],
+        strength=dict(zip(incidence.families, map(float, group.strength), strict=True)),
+        shared=tuple(shared),
+    )
+
+
+def attribute(engine: Engine, staged: Relation, texts: Relation, content: pa.Table,
+              found: Candidates) -> AttributedWork:
+    """Separate each group's own work from everybody's traffic and attribute its exchanges."""
+    streams = []
+    for candidate in found.candidates:
+        own = separate(content, pa.array(candidate.accounts, pa.string())).table
+        streams.append(own.append_column("group_id", pa.repeat(pa.scalar(candidate.group_id), own.num_rows)))
+    none = pa.table({name: pa.array([], pa.float64() if name == "own" else pa.string())
+                     for name in ("template_id", "system_id", "own", "group_id")})
+    stream = pa.concat_tables([none, *streams])
+    exchanges = engine.keep(attributed(engine, staged, texts, found.members, stream))
+    rows = engine.arrow(exchanges.group_by("group_id", "account_id").agg(
+        count=exchanges.count(), first=exchanges.ts.min(), last=exchanges.ts.max())).to_pylist()
+    return AttributedWork(exchanges, {(row["group_id"], row["account_id"]): (row["count"], row["first"], row["last"])
+                                      for row in rows})
+
+
+def score_decoys(blocks: pa.Table, fixed: pa.Table, known: pa.Table, of_account: pa.Table, linked: Linked,
+                 left_out: set[str], seed: int) -> list[float]:
+    """Scores of the groups found in one decoy data set, judged by the model that the real data taught."""
+    if left_out:
+        absent = pa.array(sorted(left_out), pa.string())
+        blocks = blocks.filter(pc.invert(pc.is_in(blocks["account_id"], value_set=absent)))
+        fixed = fixed.filter(pc.invert(pc.is_in(fixed["account_id"], value_set=absent)))
+    sightings = pa.concat_tables([fixed, moving_sightings(rewire(blocks, of_account, seed), known)])
+    decoy = link(sightings, FAMILY_OF, seed=seed, model=linked.model)
+    return [group.score for group in decoy.groups if len(group.members) >= MIN_ACCOUNTS]
+
+
+def findings_tables(engine: Engine, work: AttributedWork, staged: Relation, texts: pa.Table,
+                    judged: Judged) -> dict[str, tuple[Table, pa.Table]]:
+    """The findings' tables by file name."""
+    own = work.exchanges
+    rows = engine.arrow(own.select("exchange_id", "capability", campaign_id=own.group_id, probability=own.chance))
+    return {
+        "campaigns": (CAMPAIGNS, judged.campaigns),
+        "members": (MEMBERS, judged.members),
+        "evidence": (EVIDENCE, judged.evidence.sort_by(
+            [("campaign_id", "ascending"), ("bits", "descending"), ("kind", "ascending"), ("value", "ascending")])),
+        "exchanges": (ATTRIBUTED, rows),
+        "activity": (ACTIVITY, _activity(engine, own, staged)),
+        "samples": (SAMPLES, _samples(engine, own, texts)),
+    }
+
+
+def _activity(engine: Engine, own: Relation, staged: Relation) -> pa.Table:
+    ours = own.mutate(day=own.ts_us // _DAY_US)
+    ours = engine.arrow(ours.group_by("group_id", "day").agg(
+        exchanges=ours.count(), accounts=ours.account_id.nunique()))
+    all_rows = staged.mutate(day=staged.ts_us // _DAY_US)
+    everybody = engine.arrow(all_rows.group_by("day").agg(population_exchanges=all_rows.count()))
+    joined = ours.join(everybody, "day", join_type="inner")
+    day = pc.multiply(pc.cast(joined["day"], pa.int64()), _DAY_US).cast(TIMESTAMP)
+    joined = joined.set_column(joined.schema.get_field_index("day"), "day", day)
+    return conform(joined.rename_columns(["campaign_id" if n == "group_id" else n for n in joined.column_names]),
+                   ACTIVITY)
+
+
+def _samples(engine: Engine, own: Relation, texts: pa.Table) -> pa.Table:
+    """The largest families of prompts a campaign, each with the excerpt of its commonest text."""
+    with_family = own.filter(own.template_id.notnull())
+    counted = engine.arrow(with_family.group_by("group_id", "template_id").agg(
+        exchanges=with_family.count(), accounts=with_family.account_id.nunique())).to_pylist()
+    shown: dict[str, dict[str, Any]] = {}
+    ranked = texts.sort_by([("exchanges", "descending"), ("text_digest", "ascending")])
+    for row in ranked.select(["template_id", "pattern", "capability"]).to_pylist():
+        if row["template_id"] is not None:
+            shown.setdefault(row["template_id"], row)
+    counted.sort(key=lambda row: (row["group_id"], -row["exchanges"], row["template_id"]))
+    kept: dict[str, int] = {}
+    samples = []
+    for row in counted:
+        kept[row["group_id"]] = kept.get(row["group_id"], 0) + 1
+        if kept[row["group_id"]] <= _SAMPLES:
+            text = shown[row["template_id"]]
+            samples.append({"campaign_id": row.pop("group_id"), **row, "pattern": text["pattern"],
+                            "capability": text["capability"]})
+    return conform(pa.Table.from_pylist(samples, schema=SAMPLES.arrow), SAMPLES)

@@ -1,0 +1,170 @@
+"""q-values, decoys, streams and explanations against what they are defined to be."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stillwatch.judge import fit, q_values, rewire, strata
+from stillwatch.link import separate
+from stillwatch.schema import BLOCKS, PROFILES, TIMESTAMP, conform
+
+scores = st.lists(st.integers(0, 30).map(float), max_size=8)
+
+
+@given(scores, st.lists(scores, max_size=12))
+@settings(max_examples=300, deadline=None)
+def test_q_is_the_smallest_rate_of_the_bars_that_a_group_passes(real, decoys):
+    q, floor = q_values(real, decoys)
+    for score, value in zip(real, q, strict=True):
+        rates = []
+        for bar in {s for s in real if s <= score}:
+            false = sum(sum(d >= bar for d in decoy) for decoy in decoys)
+            rates.append(min(1.0, (1 + false) / (len(decoys) + 1) / sum(s >= bar for s in real)))
+        assert value == pytest.approx(min(rates))
+        assert value >= floor - 1e-12
+
+
+def test_ninety_nine_decoys_make_one_percent_attainable_and_fewer_do_not():
+    assert q_values([50.0], [[1.0]] * 99)[0][0] == pytest.approx(0.01)
+    assert q_values([50.0], [[1.0]] * 98)[0][0] > 0.01
+
+
+def test_q_values_are_honest_where_every_group_is_chance():
+    """Real and decoy groups from one distribution: reports at q ≤ 0.05 are rare, as they should be."""
+    rng = np.random.default_rng(5)
+    reported = 0
+    for _ in range(400):
+        q, _ = q_values(rng.exponential(size=3), [rng.exponential(size=3) for _ in range(99)])
+        reported += bool((q <= 0.05).any())
+    assert reported / 400 <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 400)
+
+
+def blocks_of(rng, accounts=120, rows=600):
+    ip = rng.integers(80, size=rows)
+    return conform(pa.table({
+        "account_id": [f"a{i}" for i in rng.integers(accounts, size=rows)],
+        "ip": [f"i{i}" for i in ip], "prefix": [f"p{i // 4}" for i in ip], "asn": [str(i // 20) for i in ip],
+        "sdk": [f"s{i}" for i in rng.integers(5, size=rows)], "count": rng.integers(1, 90, size=rows),
+        "first_seen": pa.array(rng.integers(0, 10**12, size=rows), pa.int64()).cast(TIMESTAMP),
+    }), BLOCKS)
+
+
+def profiles_of(blocks, rng):
+    names = blocks["account_id"].unique()
+    return conform(pa.table({"account_id": names, "exchanges": rng.integers(1, 1000, size=len(names))}), PROFILES)
+
+
+def together(table):
+    """What a block is made of, row by row, without its owner."""
+    return sorted(map(repr, table.drop_columns(["account_id"]).to_pylist()))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_decoys_move_blocks_whole_within_strata_and_keep_all_degrees(seed):
+    rng = np.random.default_rng(seed)
+    blocks = blocks_of(rng)
+    profiles = profiles_of(blocks, rng)
+    of_account = strata(profiles, None)
+    decoy = rewire(blocks, of_account, seed)
+    assert together(decoy) == together(blocks)
+    assert sorted(decoy["account_id"].to_pylist()) == sorted(blocks["account_id"].to_pylist())
+    stratum = dict(zip(of_account["account_id"].to_pylist(), of_account["stratum"].to_pylist(), strict=True))
+    owners = {repr({**row, "account_id": None}): row["account_id"] for row in blocks.to_pylist()}
+    moved = 0
+    for row in decoy.to_pylist():
+        before = owners[repr({**row, "account_id": None})]
+        assert stratum[before] == stratum[row["account_id"]]
+        moved += before != row["account_id"]
+    assert moved > blocks.num_rows / 2
+
+
+def test_a_decoy_does_not_depend_on_row_order():
+    rng = np.random.default_rng(3)
+    blocks = blocks_of(rng)
+    of_account = strata(profiles_of(blocks, rng), None)
+    shuffled = blocks.take(pa.array(rng.permutation(blocks.num_rows)))
+    assert rewire(blocks, of_account, 1).equals(rewire(shuffled, of_account, 1))
+    assert not rewire(blocks, of_account, 1).equals(rewire(blocks, of_account, 2))
+
+
+def test_no_stratum_is_so_small_that_a_campaign_could_be_all_of_it():
+    rng = np.random.default_rng(1)
+    profiles = profiles_of(blocks_of(rng, accounts=400, rows=4000), rng)
+    accounts = pa.table({"account_id": profiles["account_id"],
+                         "kind": rng.choice(["individual", "education", "startup"], size=profiles.num_rows),
+                         "created_at": pa.array(rng.integers(0, 10**15, size=profiles.num_rows)).cast(TIMESTAMP)})
+    sizes = strata(profiles, accounts).group_by("stratum").aggregate([("account_id", "count")])
+    by_name = dict(zip(sizes["stratum"].to_pylist(), sizes["account_id_count"].to_pylist(), strict=True))
+    assert len(by_name) > 1
+    assert all(size >= 50 for name, size in by_name.items() if name != "all")
+
+
+@pytest.mark.parametrize(("seed", "relayed"), [(1, 0.0), (2, 0.3), (3, 0.7)])
+def test_relayed_traffic_is_told_from_the_groups_own(seed, relayed):
+    """Members send own templates and, for a share, what everybody sends: that share is found."""
+    rng = np.random.default_rng(seed)
+    rows = {}
+    for account in range(300):
+        member = account < 40
+        for _ in range(200):
+            own = member and rng.random() >= relayed
+            what = f"own{rng.integers(3)}" if own else (None if rng.random() < 0.7 else f"common{rng.integers(20)}")
+            rows[(f"a{account}", what)] = rows.get((f"a{account}", what), 0) + 1
+    content = pa.table({"account_id": [a for a, _ in rows], "template_id": pa.array([w for _, w in rows], pa.string()),
+                        "system_id": pa.nulls(len(rows), pa.string()), "count": list(rows.values())})
+    stream = separate(content, pa.array([f"a{i}" for i in range(40)]))
+    assert stream.share == pytest.approx(1 - relayed, abs=0.04)
+    own = dict(zip(stream.table["template_id"].to_pylist(), stream.table["own"].to_pylist(), strict=True))
+    assert all(own[f"own{i}"] > 0.95 for i in range(3))
+    assert all(share < 0.5 for what, share in own.items() if what is None or what.startswith("common"))
+
+
+FEATURES = ("x", "y")
+TRUE = {"distillation": {"x": (8.0, 2.0), "y": (2.0, 5.0)}, "enterprise": {"x": (2.0, 6.0), "y": (4.0, 4.0)}}
+
+
+def examples(count, seed):
+    rng = np.random.default_rng(seed)
+    return [(verdict, {name: float(rng.beta(*shape)) for name, shape in shapes.items()})
+            for verdict, shapes in TRUE.items() for _ in range(count)]
+
+
+def test_parameters_are_recovered_from_what_the_densities_draw():
+    fitted = fit(examples(3000, 7), FEATURES)
+    for verdict, shapes in TRUE.items():
+        for name, shape in shapes.items():
+            assert fitted.shape[verdict][name] == pytest.approx(shape, rel=0.12)
+    drawn = fitted.sample("distillation", 4000, 1)
+    again = fit([("distillation", {"x": float(x), "y": float(y)}) for x, y in zip(drawn["x"], drawn["y"], strict=True)],
+                FEATURES)
+    assert again.shape["distillation"]["x"] == pytest.approx(fitted.shape["distillation"]["x"], rel=0.12)
+
+
+def test_posteriors_are_calibrated_where_the_densities_are_right():
+    """Of groups drawn half and half from two explanations, those given about p are the first with frequency p."""
+    fitted = fit(examples(3000, 7), FEATURES)
+    said, was = [], []
+    for verdict, values in examples(2000, 8):
+        weighed = {w.verdict: w.probability for w in fitted.weigh(values, 0.5)}
+        two = weighed["distillation"] / (weighed["distillation"] + weighed["enterprise"])
+        # `weigh` shares the other half of the prior with `undetermined`: with equal odds the two are even.
+        said.append(two / (two + 2 * (1 - two)))
+        was.append(verdict == "distillation")
+    said, was = np.array(said), np.array(was)
+    for low in (0.0, 0.25, 0.5, 0.75):
+        inside = (said >= low) & (said < low + 0.25)
+        error = 3 * np.sqrt(0.25 / inside.sum())
+        assert was[inside].mean() == pytest.approx(said[inside].mean(), abs=error)
+
+
+def test_a_missing_feature_says_nothing_and_a_swapped_name_swaps_the_verdict():
+    fitted = fit(examples(500, 3), FEATURES)
+    nothing = fitted.weigh({"x": float("nan")}, 0.2)
+    assert {w.verdict: w.probability for w in nothing}["distillation"] == pytest.approx(0.2)
+    swapped = fit([({"distillation": "enterprise", "enterprise": "distillation"}[v], f) for v, f in examples(500, 3)],
+                  FEATURES)
+    values = {"x": 0.9, "y": 0.2}
+    assert fitted.weigh(values, 1 / 3)[0].verdict == "distillation"
+    assert swapped.weigh(values, 1 / 3)[0].verdict == "enterprise"
