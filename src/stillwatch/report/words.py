@@ -1,0 +1,236 @@
+"""What the findings say, in sentences that a lawyer, a journalist and an engineer read alike.
+
+The page and the terminal take their wording from here, so that they cannot disagree. "Run together",
+"harvesting" and "operated by" are three claims with three kinds of evidence and are never merged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from stillwatch.report.load import Campaign, Findings
+from stillwatch.report.numbers import count, date, plural, q, span, surely
+from stillwatch.schema.findings import DETECTION_PROBABILITY, DETECTION_Q
+
+__all__ = [
+    "NOT_GUILTY",
+    "Claim",
+    "Conclusion",
+    "Identity",
+    "claims",
+    "conclude",
+    "conditional_on",
+    "identity",
+    "name",
+    "standing",
+]
+
+NOT_GUILTY = ("Linked is not guilty: an account may be a victim, such as one with a stolen key or a customer"
+              " whose requests were relayed.")
+_KINDS = ("kept", "quarantined", "duplicates", "merged", "out_of_scope")
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One of the three claims: what is said, how surely, and on what grounds."""
+
+    question: str
+    answer: str
+    strength: str
+    grounds: str
+
+
+@dataclass(frozen=True)
+class Conclusion:
+    """The first screen: a headline, what was scanned, what follows, the claims, and what stayed unseen."""
+
+    headline: str
+    scanned: str
+    sentences: tuple[str, ...]
+    claims: tuple[Claim, ...]
+    unseen: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Records in = kept + quarantined + duplicates + merged + out of scope, and whether it holds."""
+
+    records_in: int | None
+    parts: tuple[tuple[str, int | None], ...]
+
+    @property
+    def holds(self) -> bool | None:
+        """Whether the parts add up; null where a figure is missing."""
+        known = [number for _, number in self.parts if number is not None]
+        if self.records_in is None or len(known) < len(self.parts):
+            return None
+        return sum(known) == self.records_in
+
+    @property
+    def sentence(self) -> str:
+        """The identity with its figures."""
+        parts = " + ".join(f"{count(number)} {part}" for part, number in self.parts)
+        return f"{plural(self.records_in, 'record')} in = {parts}"
+
+
+def name(term: str) -> str:
+    """A vocabulary's term as words."""
+    return term.replace("_", " ")
+
+
+def standing(campaign: Campaign) -> str:
+    """What a candidate campaign is called in a list: its verdict, with detections told from suspicions."""
+    if campaign.detected:
+        return "DETECTED"
+    verdict = str(campaign.row["verdict"])
+    return "suspected" if verdict == "distillation" else name(verdict)
+
+
+def conditional_on(findings: Findings) -> str:
+    """What the probabilities were calibrated on."""
+    return findings.summary.text("conditional_on") or "simulated alternatives, which are not recorded here"
+
+
+def identity(findings: Findings) -> Identity:
+    """The count identity of the scan."""
+    counts = findings.summary.record("counts")
+    return Identity(counts.whole("records_in"), tuple((name(kind), counts.whole(kind)) for kind in _KINDS))
+
+
+def claims(campaigns: Sequence[Campaign], findings: Findings) -> tuple[Claim, Claim, Claim]:
+    """The three claims about these campaigns; with several, the weakest figure stands for all."""
+    made = findings.summary.record("decoys").whole("made")
+    decoys = f"{count(made)} decoys" if made is not None else "decoys"
+    linked = (f"Error rate from {decoys} made of these logs. It covers chance only: an innocent class, tool"
+              " or reseller is coordinated too.")
+    harvest = f"Conditional on {conditional_on(findings)}."
+    actor_grounds = "No claim about who is behind it follows from the other two."
+    if not campaigns:
+        nothing = ("not claimed", "no detection")
+        return (Claim("Run together?", *nothing, linked),
+                Claim("Harvesting training data?", *nothing, harvest),
+                Claim("Operated by whom?", "not assessed", "no claim", actor_grounds))
+    worst = max(_least(c.row["q_value"], 1.0) for c in campaigns)
+    lowest = min(_least(c.row["probability"], 0.0) for c in campaigns)
+    q_known = all(c.row["q_value"] is not None for c in campaigns)
+    at_worst = "at worst " if len(campaigns) > 1 else ""
+    at_least = "at least " if len(campaigns) > 1 else ""
+    return (
+        Claim("Run together?",
+              f"about {surely(worst)} of groups with such a score are expected to be chance" if q_known
+              else "not assessed", f"{at_worst}q = {q(worst)}" if q_known else "q not computed", linked),
+        Claim("Harvesting training data?", _harvest_answer(lowest),
+              f"{at_least}probability {surely(lowest)}", harvest),
+        _actor(campaigns, actor_grounds),
+    )
+
+
+def conclude(findings: Findings) -> Conclusion:
+    """The first screen's words."""
+    found = findings.detections
+    headline = f"{plural(len(found), 'campaign')} detected" if found else "No campaign detected"
+    return Conclusion(headline, _scanned(findings), _sentences(findings), claims(found, findings),
+                      _unseen(findings))
+
+
+def _least(value: float | None, otherwise: float) -> float:
+    return otherwise if value is None or value != value else value
+
+
+def _harvest_answer(probability: float) -> str:
+    return "what is asked for looks like training data" if probability >= DETECTION_PROBABILITY else \
+        "not established" if probability >= 0.5 else "improbable"
+
+
+def _actor(campaigns: Sequence[Campaign], grounds: str) -> Claim:
+    named = [c for c in campaigns if c.row["actor"]]
+    if not named:
+        return Claim("Operated by whom?", "not assessed", "no claim", grounds)
+    if len(campaigns) > 1:
+        return Claim("Operated by whom?", f"matched for {count(len(named))} of {count(len(campaigns))}",
+                     "see each campaign", grounds)
+    row = named[0].row
+    return Claim("Operated by whom?", f"best match: {row['actor']}",
+                 f"probability {surely(row['actor_probability'])}",
+                 "Infrastructure may serve several sponsors, so a match is no proof.")
+
+
+def _scanned(findings: Findings) -> str:
+    summary = findings.summary
+    kept, accounts = summary.record("counts").whole("kept"), summary.whole("accounts")
+    inputs = len(summary.records("inputs"))
+    period = summary.record("span")
+    first, last = period.time("first"), period.time("last")
+    said = plural(kept, "exchange") if kept is not None else "An unknown number of exchanges"
+    if accounts:
+        said += f" of {plural(accounts, 'account')}"
+    elif accounts == 0:
+        said += ", none with an account"
+    if first or last:
+        said += f", {span(first, last)} (UTC)"
+    return said + (f", from {plural(inputs, 'input')}." if inputs else ".")
+
+
+def _sentences(findings: Findings) -> tuple[str, ...]:
+    found = findings.detections
+    suspected = [c for c in findings.campaigns if c.row["verdict"] == "distillation" and not c.detected]
+    undecided = [c for c in findings.campaigns if c.row["verdict"] == "undetermined"]
+    innocent = len(findings.campaigns) - len(found) - len(suspected) - len(undecided)
+    said = []
+    if found:
+        size = plural(findings.accused, "account")
+        taken = sum(c.row["exchanges"] or 0 for c in found)
+        since = min((c.row["first_seen"] for c in found if c.row["first_seen"]), default=None)
+        said.append(f"{size} in {plural(len(found), 'group')} appear to be run together and to harvest the"
+                    f" model's answers as training data: {plural(taken, 'exchange')}"
+                    + (f" since {date(since)}." if since else "."))
+    elif findings.campaigns:
+        said.append("No group of linked accounts is claimed to harvest training data.")
+    else:
+        said.append("No group of linked accounts was found.")
+    rest = []
+    if suspected:
+        rest.append(f"{count(len(suspected))} suspected but short of a detection (q at most {DETECTION_Q:g} and"
+                    f" probability at least {DETECTION_PROBABILITY:.0%})")
+    if undecided:
+        rest.append(f"{count(len(undecided))} undetermined")
+    if innocent:
+        rest.append(f"{count(innocent)} with an innocent explanation")
+    if rest:
+        said.append(f"{'Other linked' if found else 'Linked'} groups, none accused: {'; '.join(rest)}.")
+    if not found:
+        said.append("This is no proof that there is no campaign: see what this scan could not see.")
+    return tuple(said)
+
+
+def _unseen(findings: Findings) -> tuple[str, ...]:
+    summary = findings.summary
+    counts = summary.record("counts")
+    kept, nameless = counts.whole("kept"), summary.whole("exchanges_without_account")
+    decoys = summary.record("decoys")
+    floor, made, wanted = decoys.number("floor"), decoys.whole("made"), decoys.whole("wanted")
+    said = []
+    if kept == 0:
+        said.append("No exchange was read, so there was nothing to look at.")
+    elif kept and nameless is not None and nameless >= kept:
+        said.append("No record names an account, so nothing can be linked.")
+    elif kept and nameless:
+        said.append(f"{count(nameless)} of {plural(kept, 'exchange')} ({surely(nameless / kept)}) name no"
+                    " account: they are counted, never linked.")
+    if summary.whole("accounts") == 1:
+        said.append("All records are of one account; a campaign is several accounts, so none can be found.")
+    if floor is not None and floor > DETECTION_Q:
+        said.append(f"With {plural(made, 'decoy')} q cannot go below {q(floor)}, so no group could be a"
+                    f" detection (q at most {DETECTION_Q:g}).")
+    elif made is not None and wanted is not None and made < wanted:
+        said.append(f"Only {count(made)} of {count(wanted)} decoys were made in the time allowed.")
+    for item in summary.records("missing"):
+        effect = item.text("effect")
+        said.append(f"Missing: {item.text('input') or 'an input'}" + (f" – {effect}" if effect else "."))
+    if counts.whole("quarantined"):
+        said.append(f"{plural(counts.whole('quarantined'), 'record')} could not be read and"
+                    f" {'was' if counts.whole('quarantined') == 1 else 'were'} set aside.")
+    if findings.absent:
+        said.append(f"This folder lacks {', '.join(findings.absent)}; what rests on it is left out.")
+    return tuple(said)
