@@ -26,8 +26,8 @@ def render_html(findings: Path, out: Path | None = None) -> Path:
     """Write the dossier of a findings folder and return where it is (``report.html`` in it by default).
 
     The page is written beside its place and then moved there, so a failure leaves the old page; only its
-    owner may read it, since it names accounts. The same folder gives the same bytes. Raises ``UsageError`` for a folder or a place that is not there and
-    ``InputError`` for findings that cannot be read.
+    owner may read it, since it names accounts. The same folder gives the same bytes. Raises ``UsageError``
+    for a folder or a place that is not there and ``InputError`` for findings that cannot be read.
     """
     target = out if out is not None else findings / "report.html"
     text = _environment().get_template("report.html.jinja").render(_context(load(findings)))
