@@ -1,0 +1,116 @@
+"""The column ``extra``: whatever a source held beyond the contract's columns, without credentials.
+
+Addresses, e-mails and telephone numbers in it are replaced by keyed digests, since the contract names
+no raw column for them here.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import math
+import re
+from collections.abc import Mapping
+from datetime import date, datetime
+from functools import lru_cache
+from typing import Any
+
+import orjson
+
+from stillwatch.ingest.credentials import GUARDED_NAMES, REMOVED, SHAPES, is_guarded, scrub_text
+from stillwatch.ingest.model import BadRecord
+from stillwatch.settings import DeploymentKey
+
+__all__ = ["encode", "hide_addresses"]
+
+_EMAIL = re.compile(r"[A-Za-z0-9._%+\-]{1,64}@(?:[A-Za-z0-9\-]{1,63}\.)+[A-Za-z]{2,24}")
+_ADDRESS = re.compile(r"(?<![0-9A-Fa-f:.\-])(?:[0-9]{1,3}(?:\.[0-9]{1,3}){3}"
+                      r"|(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{0,4}(?:[0-9]{1,3}(?:\.[0-9]{1,3}){3})?)"
+                      r"(?![0-9A-Fa-f.\-])")
+_PHONE_NAME = re.compile(r"phone|msisdn|mobile", re.IGNORECASE)
+# Whether encoded text may hold anything to hide: cheap, and wrong only by finding too much.
+_SUSPECT = re.compile(
+    rf"@|{SHAPES}|bearer\s|basic\s|(?:{GUARDED_NAMES}|phone|msisdn|mobile)[^\"\n]{{0,80}}\":", re.IGNORECASE)
+
+
+def encode(extra: Mapping[str, Any], key: DeploymentKey) -> str | None:
+    """One JSON object with sorted keys; ``None`` for an empty one. Raises ``BadRecord``."""
+    if not extra:
+        return None
+    text = _dump(extra)
+    if not _SUSPECT.search(text):
+        return text
+    try:
+        return _dump(_clean(extra, key, phone=False))
+    except RecursionError:
+        raise BadRecord("too_deep") from None
+
+
+def _clean(value: Any, key: DeploymentKey, *, phone: bool) -> Any:
+    """A copy without credentials, and with digests in place of e-mails and telephone numbers."""
+    if isinstance(value, Mapping):
+        return {
+            name: REMOVED if is_guarded(name, item) else _clean(item, key, phone=phone or _names_phone(name))
+            for name, item in value.items()
+        }
+    if isinstance(value, (list, tuple)):
+        return [_clean(item, key, phone=phone) for item in value]
+    if phone and isinstance(value, (str, int)) and not isinstance(value, bool):
+        digits = re.sub(r"[^0-9]", "", value) if isinstance(value, str) else str(value)
+        if 7 <= len(digits) <= 15:
+            return "phone:" + _digest(key, "phone", digits)
+    if isinstance(value, str):
+        value = scrub_text(value)
+        if "@" in value:
+            value = _EMAIL.sub(lambda found: "email:" + _digest(key, "email", found.group().lower()), value)
+    return value
+
+
+def _names_phone(name: Any) -> bool:
+    return isinstance(name, str) and bool(_PHONE_NAME.search(name))
+
+
+def _dump(value: Any) -> str:
+    try:
+        return orjson.dumps(value, default=_other, option=orjson.OPT_SORT_KEYS).decode()
+    except (orjson.JSONEncodeError, TypeError) as error:
+        problem = str(error)
+    if "surrogates" in problem or "UTF-8" in problem:
+        raise BadRecord("not_unicode")
+    if "recursion" in problem.lower():
+        raise BadRecord("too_deep")
+    # Integers beyond 64 bits: the standard library writes them.
+    try:
+        return json.dumps(value, default=_other, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    except RecursionError:
+        raise BadRecord("too_deep") from None
+    except (ValueError, TypeError):
+        raise BadRecord("number_out_of_range", "extra") from None
+
+
+def _other(value: Any) -> Any:
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return bytes(value).decode("utf-8", "replace")
+    if isinstance(value, (date, datetime)):
+        return value.isoformat()
+    if isinstance(value, float):
+        return None if not math.isfinite(value) else float(value)
+    return str(value)[:1000]
+
+
+@lru_cache(maxsize=65_536)
+def _digest(key: DeploymentKey, domain: str, value: str) -> str:
+    return key.digest(domain, value)
+
+
+def hide_addresses(text: str, key: DeploymentKey) -> str:
+    """The text with every IP address in it replaced by its keyed digest."""
+
+    def hidden(found: re.Match[str]) -> str:
+        try:
+            address = ipaddress.ip_address(found.group())
+        except ValueError:
+            return found.group()
+        return "ip:" + _digest(key, "ip", str(address))
+
+    return _ADDRESS.sub(hidden, text)

@@ -1,0 +1,285 @@
+"""One file: recognise its format from its records, then read them all."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from stillwatch.errors import InputError
+from stillwatch.ingest.batches import as_extra
+from stillwatch.ingest.containers import Item, open_source
+from stillwatch.ingest.model import OUT_OF_SCOPE, BadRecord, Format, OutOfScope, Row
+from stillwatch.ingest.native import NativeFormat
+from stillwatch.ingest.opening import CHUNK, Stream
+from stillwatch.ingest.parquet import ParquetSource
+from stillwatch.ingest.sink import Sink
+from stillwatch.schema import EXCHANGES
+from stillwatch.settings import DeploymentKey, Settings
+
+__all__ = ["Read", "Reader", "Unrecognised"]
+
+_SAMPLE = 64
+_LONGEST_SEARCH = 100_000
+_TICK = 4096
+_PLAIN_NAME = re.compile(r"[A-Za-z_@][A-Za-z0-9_.\-]{0,39}\Z")
+
+
+@dataclass(frozen=True)
+class Read:
+    """How one file was read."""
+
+    records: int = 0
+    out_of_scope: int = 0
+    format: str | None = None
+    container: str = "unknown"
+    compression: str = "none"
+    digest: str = ""
+
+
+class Unrecognised(Exception):  # noqa: N818 - turned into an error or a line of the quarantine by the caller
+    """No format recognises a file."""
+
+    def __init__(self, path: Path, read: Read, tried: Sequence[Format], seen: Sequence[str],
+                 bad: BadRecord | None = None) -> None:
+        super().__init__(str(path))
+        self.path, self.read, self.tried, self.seen, self.bad = path, read, tried, seen, bad
+
+    def error(self, folder: str | None = None) -> InputError:
+        """The error to raise, which says what was tried and what was found instead."""
+        if self.bad is not None and self.bad.detail:
+            return InputError(f"{self.path} cannot be read: {self.bad.detail}", remedy="see above, or leave it out")
+        tried = "".join(f"\n  {format.name}: its records have {format.looks_like}" for format in self.tried)
+        fields = ", ".join(self.seen) if self.seen else "no record that could be parsed"
+        what = f"nothing in {folder} is" if folder is not None and folder != str(self.path) else f"{self.path} is not"
+        return InputError(
+            f"{what} in a format that Stillwatch knows. Tried:{tried}\n  found in {self.path.name}"
+            f" ({self.read.container}): {fields}",
+            remedy="name the format with --format, or say which field is which column with --mapping FILE",
+        )
+
+
+class Reader:
+    """Reads files into a sink."""
+
+    def __init__(self, known: Mapping[str, Format], chosen: Format | None, settings: Settings,
+                 key: DeploymentKey, sink: Sink) -> None:
+        self._known = known
+        self._chosen = chosen
+        self._settings = settings
+        self._key = key
+        self._sink = sink
+        self._identities: dict[Path, str] = {}
+
+    def identity(self, path: Path) -> str:
+        """What ids of records without one begin with: 128 bits of the content's SHA-256."""
+        if path not in self._identities:
+            self._identities[path] = _digest(path, self._settings)[:32]
+        return self._identities[path]
+
+    def read(self, number: int, path: Path, tick: Callable[[int], None] | None) -> Read:
+        """Read all records of a file. Raises ``Unrecognised``, and ``InputError`` if it cannot be opened."""
+        try:
+            source = open_source(path, self._settings)
+        except BadRecord as bad:
+            raise Unrecognised(path, Read(digest=_digest(path, self._settings)), list(self._known.values()), (),
+                               bad) from None
+        compression = source.stream.compression
+        if source.container == "empty":
+            return Read(container="empty", compression=compression, digest=source.exhaust())
+        if source.container == "parquet":
+            source.stream.close()
+            return self._parquet(number, path, compression, tick)
+        source.stream.close()
+        container = source.container.rstrip(",;\t|")
+        read = Read(container=container, compression=compression)
+        format = self._chosen or self._recognise(path, read, _values(self._items(path)))
+        source = open_source(path, self._settings)
+        records, scoped = self._records(number, source.items(), format, tick)
+        self._identities.setdefault(path, source.stream.digest[:32])
+        return Read(records, scoped, format.name, container, compression, source.stream.digest)
+
+    def _items(self, path: Path) -> Iterator[Item]:
+        return open_source(path, self._settings).items()
+
+    def _recognise(self, path: Path, read: Read, values: Iterator[Mapping[str, Any]]) -> Format:
+        """The format that most of the first records speak for."""
+        scores = dict.fromkeys(self._known, 0)
+        seen: dict[str, None] = {}
+        for tried, value in enumerate(values):
+            for name, format in self._known.items():
+                scores[name] += _score(format, value)
+            if len(seen) < 12:
+                seen.update((name, None) for name in value if isinstance(name, str) and _PLAIN_NAME.match(name))
+            if tried >= _LONGEST_SEARCH or (tried >= _SAMPLE and any(scores.values())):
+                break
+        best = max(scores, key=lambda name: scores[name])
+        if not scores[best]:
+            digest = _digest(path, self._settings)
+            raise Unrecognised(path, Read(0, 0, None, read.container, read.compression, digest),
+                               list(self._known.values()), list(seen)[:12])
+        return self._known[best]
+
+    def _records(self, number: int, items: Iterator[Item], format: Format,
+                 tick: Callable[[int], None] | None) -> tuple[int, int]:
+        records = scoped = 0
+        sink, key = self._sink, self._key
+        for item in items:
+            records += 1
+            value = item.value
+            try:
+                if isinstance(value, BadRecord):
+                    raise value
+                row = parse(format, value, key)
+            except BadRecord as bad:
+                sink.refuse(number, item.place, bad)
+            else:
+                if row is OUT_OF_SCOPE:
+                    scoped += 1
+                else:
+                    assert isinstance(row, dict)
+                    sink.add(number, item.place, row, item.size)
+            if tick is not None and not records % _TICK:
+                tick(records)
+        return records, scoped
+
+    def _parquet(self, number: int, path: Path, compression: str, tick: Callable[[int], None] | None) -> Read:
+        read = Read(container="parquet", compression=compression, digest=_digest(path, self._settings))
+        if compression != "none":
+            raise Unrecognised(path, read, (), (), BadRecord(
+                "unrecognised_file", f"Parquet inside {compression}; unpack it, Parquet compresses itself"))
+        try:
+            source = ParquetSource(path, self._settings)
+        except BadRecord as bad:
+            raise Unrecognised(path, read, (), (), bad) from None
+        try:
+            if not source.file.metadata.num_rows:
+                return read
+            format = self._chosen or self._recognise(path, read, _parquet_values(path, self._settings))
+            records, scoped = self._rows(number, source, format, tick)
+        finally:
+            source.close()
+        return Read(records, scoped, format.name, "parquet", "none", read.digest)
+
+    def _rows(self, number: int, source: ParquetSource, format: Format,
+              tick: Callable[[int], None] | None) -> tuple[int, int]:
+        records = scoped = 0
+        columnar = isinstance(format, NativeFormat)
+        try:
+            for first, batch, large in source.batches():
+                for index in np.flatnonzero(large).tolist():
+                    self._sink.refuse(number, first + index,
+                                      BadRecord("too_large", "see settings.max_record_bytes"))
+                if columnar and not large.any():
+                    self._sink.add_columns(number, first, _native_columns(batch), batch.num_rows)
+                else:
+                    small = [Item(first + index, value, 1024) for index, value in _python_rows(batch, large)]
+                    _, out = self._records(number, iter(small), format, None)
+                    scoped += out
+                records = first + batch.num_rows - 1
+                if tick is not None:
+                    tick(records)
+        except BadRecord as bad:
+            records += 1
+            self._sink.refuse(number, records, bad)
+        return records, scoped
+
+
+def parse(format: Format, value: Mapping[str, Any], key: DeploymentKey) -> Row | OutOfScope:
+    """Parse one record; whatever a format's reader does wrong becomes a ``BadRecord``."""
+    try:
+        return format.parse(value, key)
+    except BadRecord:
+        raise
+    except RecursionError:
+        raise BadRecord("too_deep") from None
+    except UnicodeError:
+        raise BadRecord("not_unicode") from None
+    except Exception as error:
+        raise BadRecord("connector_failure", type(error).__name__) from None
+
+
+def _score(format: Format, value: Mapping[str, Any]) -> int:
+    try:
+        return int(format.recognises(value))
+    except Exception:
+        return 0
+
+
+def _values(items: Iterator[Item]) -> Iterator[Mapping[str, Any]]:
+    try:
+        for item in items:
+            if isinstance(item.value, dict):
+                yield item.value
+    finally:
+        items.close()  # type: ignore[attr-defined]
+
+
+def _parquet_values(path: Path, settings: Settings) -> Iterator[Mapping[str, Any]]:
+    source = ParquetSource(path, settings)
+    try:
+        for _, batch, large in source.batches():
+            for _, value in _python_rows(batch.slice(0, _SAMPLE), large[:_SAMPLE]):
+                if isinstance(value, dict):
+                    yield value
+    except BadRecord:
+        return
+    finally:
+        source.close()
+
+
+def _python_rows(batch: pa.RecordBatch, large: Any) -> Iterator[tuple[int, Any]]:
+    """Rows as dicts without their nulls' names lost; one that Python cannot hold comes as a BadRecord."""
+    for index in np.flatnonzero(~large).tolist():
+        try:
+            yield index, batch.slice(index, 1).to_pylist()[0]
+        except (ValueError, OverflowError, UnicodeError, pa.ArrowException):
+            yield index, BadRecord("not_unicode")
+
+
+def _native_columns(batch: pa.RecordBatch) -> dict[str, Any]:
+    """Columns by name for the columnar path; the others are gathered into ``extra`` row by row."""
+    names = batch.schema.names
+    columns = {name: batch.column(at) for at, name in enumerate(names)
+               if name in EXCHANGES.by_name and names.count(name) == 1}
+    others = [at for at, name in enumerate(names) if name not in columns]
+    if "extra" in columns and not others and pa.types.is_string(columns["extra"].type):
+        columns["extra"] = columns["extra"].to_pylist()
+        return columns
+    if others or "extra" in columns:
+        extra = columns.pop("extra").to_pylist() if "extra" in columns else [None] * batch.num_rows
+        rest = [batch.column(at).to_pylist() for at in others]
+        columns["extra"] = [
+            {**as_extra(extra[row]), **{names[at]: values[row] for at, values in zip(others, rest, strict=True)
+                                        if values[row] is not None}} or None
+            for row in range(batch.num_rows)
+        ]
+    return columns
+
+
+def _digest(path: Path, settings: Settings) -> str:
+    """SHA-256 of a file's content: decompressed, or as it is for Parquet and for what cannot be opened."""
+    try:
+        stream = Stream(path, settings)
+    except BadRecord:
+        return _plain_digest(path)
+    try:
+        for _ in stream.chunks():
+            pass
+    except BadRecord:
+        pass
+    return stream.digest
+
+
+def _plain_digest(path: Path) -> str:
+    state = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK):
+            state.update(chunk)
+    return state.hexdigest()

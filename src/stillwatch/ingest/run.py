@@ -1,0 +1,145 @@
+"""The whole of ingest: inputs in, Parquet parts and a quarantine out, with every record accounted for."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pyarrow as pa
+
+from stillwatch.engine import Engine
+from stillwatch.errors import StillwatchError
+from stillwatch.ingest.dedupe import drop_repeats
+from stillwatch.ingest.mapped import MappedFormat
+from stillwatch.ingest.model import BadRecord, Counts, FileReport, Format, Ingested
+from stillwatch.ingest.reading import Read, Reader, Unrecognised
+from stillwatch.ingest.registry import format_named, formats
+from stillwatch.ingest.sink import Sink
+from stillwatch.ingest.sources import Input, find
+from stillwatch.ingest.staging import staged
+from stillwatch.settings import DeploymentKey, Settings
+
+__all__ = ["ingest"]
+
+Reduce = Callable[[pa.RecordBatch], pa.RecordBatch]
+Tick = Callable[[str, int], None]
+
+
+def ingest(
+    inputs: Sequence[str | Path],
+    into: Path,
+    *,
+    settings: Settings,
+    key: DeploymentKey,
+    engine: Engine,
+    format: str | None = None,
+    mapping: Path | None = None,
+    reduce: Reduce | None = None,
+    tick: Tick | None = None,
+) -> Ingested:
+    """Read logs into Parquet parts under ``into``, a fresh folder that appears only when all is done.
+
+    ``reduce`` maps each batch of `work.ingested` to what is written; it must keep the rows, their order, and
+    the columns ``exchange_id``, ``source_file``, ``source_row``, ``id_digest`` and ``content_digest``. ``tick``
+    is told the file and how many of its records have been read. Records of one file that is given twice
+    count as duplicates.
+
+    Raises ``UsageError`` for inputs that do not exist and for an unknown format, ``InputError`` for a named
+    file (or a whole folder) that no format recognises.
+    """
+    files = find(inputs)
+    chosen: Format | None = MappedFormat.load(mapping) if mapping is not None else None
+    if chosen is None and format is not None:
+        chosen = format_named(format)
+    with staged(into) as folder:
+        run = _Run(folder, files, settings, key, chosen, tick, reduce)
+        try:
+            run.read()
+        finally:
+            run.sink.close(complete=False)
+        run.sink.close()
+        reports = run.settle(engine)
+        run.sink.close_quarantine()
+    return Ingested(
+        counts=sum((report.counts for report in reports), Counts()),
+        files=reports,
+        parts=tuple(into / part.name for part in run.sink.parts),
+        quarantine=into / "quarantine.jsonl",
+        present=frozenset(run.sink.present),
+        set_aside=dict(sorted(run.sink.set_aside.items())),
+        unknown_accounts=run.sink.unknown,
+    )
+
+
+class _Run:
+    def __init__(self, folder: Path, files: Sequence[Input], settings: Settings, key: DeploymentKey,
+                 chosen: Format | None, tick: Tick | None, reduce: Reduce | None) -> None:
+        self._folder = folder
+        self._files = files
+        self._tick = tick
+        self._reads: list[Read] = []
+        self.sink = Sink(folder, settings, key, reduce, self._identity)
+        known = {chosen.name: chosen} if chosen is not None else dict(formats())
+        self._reader = Reader(known, chosen, settings, key, self.sink)
+
+    def _identity(self, file: int) -> str:
+        return self._reader.identity(self._files[file].path)
+
+    def read(self) -> None:
+        """Read every file into the sink."""
+        unrecognised: list[Unrecognised] = []
+        for number, file in enumerate(self._files):
+            self.sink.name(number, file.name)
+            read = self._one(number, file, unrecognised)
+            self._reads.append(read)
+            if self._tick is not None:
+                self._tick(file.name, read.records)
+        if unrecognised and len(unrecognised) == len(self._files):
+            raise unrecognised[0].error(folder=self._files[0].given)
+
+    def _one(self, number: int, file: Input, unrecognised: list[Unrecognised]) -> Read:
+        if not file.regular:
+            self.sink.refuse(number, 0, BadRecord("unrecognised_file", "no regular file"))
+            return Read(records=1)
+        tick = None if self._tick is None else lambda records: self._tick(file.name, records)  # type: ignore[misc]
+        try:
+            return self._reader.read(number, file.path, tick)
+        except Unrecognised as problem:
+            if not file.from_folder:
+                raise problem.error() from None
+            unrecognised.append(problem)
+            detail = problem.bad.detail if problem.bad is not None else "no format recognises it"
+            self.sink.refuse(number, 0, BadRecord("unrecognised_file", detail))
+            return replace(problem.read, records=1)
+
+    def settle(self, engine: Engine) -> tuple[FileReport, ...]:
+        """Drop repeats, and draw up the account of every file."""
+        duplicates: Counter[int] = Counter()
+        for dropped in drop_repeats(self.sink.parts, engine, self._folder):
+            self.sink.unknown -= dropped.unknown
+            for file, row, conflict in zip(dropped.files.tolist(), dropped.rows.tolist(),
+                                           dropped.conflicts.tolist(), strict=True):
+                self.sink.kept[file] -= 1
+                if conflict:
+                    self.sink.quarantined[file] += 1
+                    self.sink.note(file, row, BadRecord("id_conflict"))
+                else:
+                    duplicates[file] += 1
+        reports = []
+        for number, (file, read) in enumerate(zip(self._files, self._reads, strict=True)):
+            counts = Counts(
+                records_in=read.records,
+                kept=self.sink.kept[number],
+                quarantined=self.sink.quarantined[number],
+                duplicates=duplicates[number],
+                out_of_scope=read.out_of_scope,
+            )
+            if not counts.balanced:
+                raise StillwatchError(f"{file.name}: the counts do not add up: {counts.as_dict()}",
+                                      remedy="please report this as a bug")
+            reports.append(FileReport(file.name, read.format, read.container, read.compression, read.digest, counts))
+        return tuple(reports)
+
+

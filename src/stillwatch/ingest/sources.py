@@ -1,0 +1,87 @@
+"""Inputs as the user names them, turned into files in a fixed order."""
+
+from __future__ import annotations
+
+import glob
+import os
+import stat
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from stillwatch.errors import InputError, UsageError
+
+__all__ = ["Input", "find"]
+
+
+@dataclass(frozen=True)
+class Input:
+    """One file to read: where it is, what to call it, and whether it was found inside a folder."""
+
+    path: Path
+    name: str
+    given: str
+    from_folder: bool
+    regular: bool = True
+
+
+def find(inputs: Sequence[str | Path]) -> list[Input]:
+    """Files of all inputs, in the order given; the files of a folder or glob sorted by path.
+
+    Hidden files and those whose name (or whose folder's) begins with ``_`` or ``.`` are skipped within
+    folders. A file that is named twice is read twice: its records then count as duplicates. Raises
+    ``UsageError`` for what does not exist, ``InputError`` for a folder that cannot be read.
+    """
+    if not inputs:
+        raise UsageError("no input is given", remedy="name a file, a folder or a glob")
+    found = [file for given in inputs for file in _expand(os.fspath(given))]
+    names = Counter(name for name, _ in {(file.name, file.path) for file in found})
+    return [replace(file, name=f"{file.given.rstrip('/')}/{file.name}" if file.from_folder else file.given)
+            if names[file.name] > 1 else file for file in found]
+
+
+def _expand(given: str) -> list[Input]:
+    path = Path(given)
+    if path.is_dir():
+        return _folder(given, path)
+    if path.exists():
+        if not path.is_file():
+            raise UsageError(f"{given} is no regular file", remedy="save the data to a file first, then name it")
+        return [Input(path, path.name, given, from_folder=False)]
+    matches = sorted(glob.glob(given, recursive=True)) if glob.has_magic(given) else []  # noqa: PTH207 - absolute too
+    if not matches:
+        kind = "no file matches" if glob.has_magic(given) else "there is no file or folder"
+        raise UsageError(f"{kind} {given}", remedy="check the path; relative ones start at the working directory")
+    files: list[Input] = []
+    for match in matches:
+        inner = Path(match)
+        if inner.is_dir():
+            # `logs/**` names a folder and, again, all that is in it.
+            if "**" not in given:
+                files += _folder(match, inner)
+        elif inner.is_file():
+            files.append(Input(inner, match, match, from_folder=True))
+    return files
+
+
+def _folder(given: str, folder: Path) -> list[Input]:
+    files = [
+        Input(path, path.relative_to(folder).as_posix(), given, from_folder=True,
+              regular=stat.S_ISREG(path.stat().st_mode))
+        for path in _walk(folder)
+    ]
+    return sorted(files, key=lambda file: file.name)
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    def refuse(error: OSError) -> None:
+        raise InputError(f"{error.filename} cannot be read: {error.strerror}",
+                         remedy="check that you may read it") from error
+
+    for inside, folders, names in os.walk(folder, onerror=refuse):
+        folders[:] = sorted(name for name in folders if not name.startswith((".", "_")))
+        for name in sorted(names):
+            path = Path(inside) / name
+            if not name.startswith((".", "_")) and path.exists():
+                yield path
