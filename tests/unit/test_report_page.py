@@ -80,7 +80,9 @@ def page(folder: Path) -> Parsed:
 
 def terminal(folder: Path, width: int = 80, **options: Any) -> str:
     out = StringIO()
-    Console(file=out, width=width, **options).print(render_text(folder))
+    console = Console(file=out, width=width, **options)
+    for part in render_text(folder):
+        console.print(part)
     return out.getvalue()
 
 

@@ -21,8 +21,8 @@ _ROWS = 12
 _UNSEEN = 8
 
 
-def render_text(findings: Path, report: Path | None = None) -> RenderableType:
-    """The findings folder as one rich renderable that fits 80 columns.
+def render_text(findings: Path, report: Path | None = None) -> list[RenderableType]:
+    """The findings folder as rich renderables, to be printed in turn, that fit 80 columns.
 
     ``report`` is where the HTML page is; without it, ``report.html`` in the folder is named if it is
     there. Raises as ``stillwatch.report.load.load`` does.
@@ -44,7 +44,7 @@ def render_text(findings: Path, report: Path | None = None) -> RenderableType:
     if sums.holds is False:
         parts.append(Text("WARNING: these figures do not add up; do not rely on these findings.", style="bold red"))
     parts += _where(findings, report)
-    return Group(*parts)
+    return parts
 
 
 def _lines(*texts: str) -> list[RenderableType]:
