@@ -13,6 +13,7 @@ from stillwatch.ingest.model import (
 )
 from stillwatch.ingest.registry import formats
 from stillwatch.ingest.run import ingest
+from stillwatch.ingest.side import read_accounts, read_agreements, read_launches
 
 __all__ = [
     "OUT_OF_SCOPE",
@@ -26,4 +27,7 @@ __all__ = [
     "Row",
     "formats",
     "ingest",
+    "read_accounts",
+    "read_agreements",
+    "read_launches",
 ]
