@@ -65,6 +65,8 @@ class Accounts:
     streaming: Floats
     passes_user: np.ndarray[Any, Any]
     own_system: np.ndarray[Any, Any]
+    offers_tools: np.ndarray[Any, Any]
+    batches: np.ndarray[Any, Any]
     keys: Ints
     input_bias: Floats
     output_bias: Floats
@@ -145,7 +147,8 @@ def settle(world: World, name: str, count: int, first: int, app_share: float) ->
         logprobs=np.where(_share(rng, count, 0.1), rng.integers(0, 2, count), -1),
         streaming=np.clip(rng.beta(0.6, 0.6, count), 0.0, 1.0),
         passes_user=_share(rng, count, 0.15),
-        own_system=_share(rng, count, 0.5),
+        own_system=_share(rng, count, 0.6), offers_tools=_share(rng, count, 0.25),
+        batches=_share(rng, count, 0.08),
         keys=1 + rng.geometric(0.75, count).astype(np.int64) - 1,
         input_bias=rng.normal(0.0, 0.3, count), output_bias=rng.normal(0.0, 0.4, count),
     )

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from stillwatch.proof.actors import Actor
+from stillwatch.proof.actors.base import Speech
 from stillwatch.proof.draws import Floats, Ints, hexes, integers, mix, normals, sub, uniforms
 from stillwatch.proof.rows import Rows
 from stillwatch.proof.world import CHANNELS, REGIONS, World, parameters
@@ -18,6 +19,7 @@ __all__ = ["exchanges"]
 
 _EFFORTS = pa.array(["low", "medium", "high"])
 _CHANNELS = pa.array(list(CHANNELS))
+_OPERATIONS = pa.array(["chat", "batch"])
 _REGIONS = pa.array(list(REGIONS))
 
 
@@ -31,6 +33,7 @@ def exchanges(world: World, actor: Actor[Any], rows: Rows, numbers: Ints) -> tup
     model = actor.models(rows)
     index = pa.array(who)
     app = accounts.app[who]
+    _through_application(spoken, app)
     columns: dict[str, Any] = {
         "exchange_id": hexes(mix(world.key("exchange ids"), 0) ^ _bijection(world, numbers), "req_", 16),
         "ts": pa.array(rows.ts, pa.timestamp("us", tz="UTC")),
@@ -44,7 +47,7 @@ def exchanges(world: World, actor: Actor[Any], rows: Rows, numbers: Ints) -> tup
         "sdk": world.clients.sdks.take(pa.array(accounts.client[who])),
         "ja4": world.clients.tls.take(pa.array(accounts.client[who])),
         "model": world.model_names.take(pa.array(model)),
-        "operation": pa.array(["chat"] * len(rows), pa.string()),
+        "operation": _OPERATIONS.take(pa.array(np.where(app, 0, actor.operations(rows)))),
         "stream": pa.array(uniforms(sub(actor.key, "stream"), rows.conv) < np.where(app, 1.0, accounts.streaming[who])),
         "modalities": pa.array([["text"]] * len(rows), pa.list_(pa.string())),
         "tools": spoken.tools,
@@ -56,6 +59,16 @@ def exchanges(world: World, actor: Actor[Any], rows: Rows, numbers: Ints) -> tup
     columns.update(_sampling(actor, rows, app, spoken.json_format))
     columns.update(_usage(world, actor, rows, model, spoken.prompt, spoken.system))
     return conform(pa.table(columns), EXCHANGES), spoken.capability
+
+
+def _through_application(spoken: Speech, app: Any) -> None:
+    """The provider's own application takes neither system prompts nor tools: what there is goes into the prompt."""
+    there = pa.array(app)
+    both = pc.and_(there, pc.is_valid(spoken.system))
+    whole = pc.binary_join_element_wise(spoken.system, spoken.prompt, pa.scalar("\n\n", pa.string()))
+    spoken.prompt = pc.if_else(both, whole, spoken.prompt)
+    spoken.system = pc.if_else(there, pa.scalar(None, pa.string()), spoken.system)
+    spoken.tools = pc.if_else(there, pa.scalar(None, spoken.tools.type), spoken.tools)
 
 
 def _bijection(world: World, numbers: Ints) -> Any:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import secrets
-import shutil
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,8 +13,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from stillwatch.errors import StillwatchError, UsageError
+from stillwatch.folders import new_folder
 from stillwatch.proof.actors import ACTORS, Actor
 from stillwatch.proof.draws import Ints, hexes, mix, sub, uniforms
+from stillwatch.proof.prompts import HALVES
 from stillwatch.proof.render import exchanges
 from stillwatch.proof.rows import Rows
 from stillwatch.proof.scenario import Scenario, load, shipped
@@ -63,55 +63,34 @@ def describe(name: str | Path) -> str:
 
 
 def simulate(scenario: str | Path, out: Path, *, scale: float = 1.0, seed: int = 0,
-             tick: Tick | None = None) -> dict[str, Any]:
+             prompts: str | None = None, tick: Tick | None = None) -> dict[str, Any]:
     """Write a scenario's traffic and its truth to the folder ``out``; returns counts.
 
-    The same scenario, scale and seed give the same bytes. ``tick(done, total)`` is called as days pass.
-    The folder appears whole or not at all; one that holds anything but an earlier simulation is
-    refused with ``UsageError``.
+    The same scenario, scale, seed and half give the same bytes. ``prompts`` (A or B) replaces the
+    scenario's half of the prompts: the same traffic in words that nothing was developed on.
+    ``tick(done, total)`` is called as days pass. The folder appears whole or not at all; one that holds
+    anything but an earlier simulation is refused with ``UsageError``.
     """
     if not 0 < scale <= 1_000:
         raise UsageError(f"a scale of {scale:g} is out of range", remedy="give a scale above 0, up to 1000")
     if seed < 0:
         raise UsageError(f"seed {seed} is negative", remedy="give a seed of 0 or more")
     told = load(scenario)
+    if prompts is not None:
+        if prompts not in HALVES:
+            raise UsageError(f"there is no half {prompts!r} of the prompts", remedy="use A or B")
+        told = told.model_copy(update={"prompts": prompts})
     out = Path(out)
-    _check(out)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    draft = out.parent / f".{out.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp"
     try:
-        draft.mkdir()
-        counts = _Simulation(told, draft, scale, seed).run(tick)
-        _replace(draft, out)
+        with new_folder(out, _is_simulation, "simulation") as draft:
+            return _Simulation(told, draft, scale, seed).run(tick)
     except OSError as error:
         raise StillwatchError(f"writing {out} failed: {error.strerror or type(error).__name__}",
                               remedy="check free space and permissions; nothing was left behind") from error
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
-    return counts
 
 
-def _check(out: Path) -> None:
-    if out.is_symlink() or (out.exists() and not out.is_dir()):
-        raise UsageError(f"{out} is not a folder", remedy="name a folder, or one that does not exist yet")
-    if out.is_dir() and any(out.iterdir()) and not (out / MARKER).is_file():
-        raise UsageError(f"{out} is not empty and holds no earlier simulation",
-                         remedy="name a new folder; only a simulation's own output is overwritten")
-
-
-def _replace(draft: Path, out: Path) -> None:
-    """Put the draft in place; an earlier output is set aside until the new one stands."""
-    if not out.exists():
-        draft.rename(out)
-        return
-    aside = draft.with_name(draft.name + "-old")
-    out.rename(aside)
-    try:
-        draft.rename(out)
-    except OSError:
-        aside.rename(out)
-        raise
-    shutil.rmtree(aside, ignore_errors=True)
+def _is_simulation(folder: Path) -> bool:
+    return (folder / MARKER).is_file()
 
 
 class _Parts:
@@ -152,8 +131,10 @@ class _Simulation:
             first += actor.count
             self.actors.append(actor)
         self.pending = [Rows.none() for _ in self.actors]
+        self.ready: list[list[Rows]] = [[] for _ in self.actors]
         self.written = 0
         self.started = np.full(len(self.actors), -1, dtype=np.int64)
+        self.seen = [np.zeros(actor.count, dtype=bool) for actor in self.actors]
         self.by_actor = np.zeros(len(self.actors), dtype=np.int64)
 
     def run(self, tick: Tick | None) -> dict[str, Any]:
@@ -171,14 +152,13 @@ class _Simulation:
         self.truth.close()
         counts = {
             "scenario": world.scenario.name, "seed": world.seed, "scale": world.scale,
+            "prompts": world.scenario.prompts,
             "exchanges": self.out.count, "labelled_exchanges": self.labelled,
             "accounts": self._write_accounts(), "groups": self._write_groups(),
             "actors": {actor.name: {"label": actor.label, "accounts": actor.count, "exchanges": int(rows)}
                        for actor, rows in zip(self.actors, self.by_actor, strict=True)},
         }
         self._write(LAUNCHES, self.folder / "launches.parquet", self._launches())
-        import json
-
         (self.folder / MARKER).write_text(json.dumps(counts, indent=1, sort_keys=True) + "\n", "utf-8")
         return counts
 
@@ -186,13 +166,19 @@ class _Simulation:
         """Make a day's rows, hold back what ends later, write the rest in order of time."""
         end = min(self.world.start + (day + 1) * 86_400 * SECOND, self.world.end)
         last = day == self.world.days - 1
-        ready = []
         for number, actor in enumerate(self.actors):
             rows = Rows.joined([self.pending[number], self._retried(actor, actor.day(day))])
             due = rows.ts < end
-            ready.append(rows.take(due))
+            self.ready[number].append(rows.take(due))
             # What would come after the last day is past the end of the logs.
             self.pending[number] = Rows.none() if last else rows.take(~due)
+        # Small days are written together: text is made by column, and a column should be long.
+        if last or sum(len(rows) for several in self.ready for rows in several) >= _CHUNK:
+            self._flush(day)
+
+    def _flush(self, day: int) -> None:
+        ready = [Rows.joined(several) for several in self.ready]
+        self.ready = [[] for _ in self.actors]
         owner = np.repeat(np.arange(len(ready)), [len(rows) for rows in ready])
         local = np.concatenate([np.arange(len(rows)) for rows in ready])
         ts = np.concatenate([rows.ts for rows in ready])
@@ -225,8 +211,9 @@ class _Simulation:
             self.by_actor[number] += len(at)
             if actor.label is not None:
                 own = actor.own(rows)
+                self.seen[number][rows.account[own]] = True
                 ids = table.column("exchange_id").filter(pa.array(own))
-                labelled.append((at[own], ids, actor.name, capability[own]))
+                labelled.append((at[own], ids, _label_name(actor), capability[own]))
                 if self.started[number] < 0 and own.any():
                     self.started[number] = int(rows.ts[own].min())
         order = np.empty(len(owner), dtype=np.int64)
@@ -257,16 +244,17 @@ class _Simulation:
         return self._write(ACCOUNTS, self.folder / "accounts.parquet", data.sort_by("account_id"))
 
     def _write_groups(self) -> int:
-        groups = [(actor, int(start)) for actor, start in zip(self.actors, self.started, strict=True)
-                  if actor.label is not None and start >= 0]
+        groups = [(actor, int(start), seen) for actor, start, seen in
+                  zip(self.actors, self.started, self.seen, strict=True) if actor.label is not None and start >= 0]
         self._write(TRUE_CAMPAIGNS, self.folder / "truth" / "campaigns.parquet", pa.table({
-            "campaign": pa.array([actor.name for actor, _ in groups], pa.string()),
-            "label": pa.array([actor.label for actor, _ in groups], pa.string()),
-            "actor": pa.array([actor.name for actor, _ in groups], pa.string()),
-            "started_at": pa.array([start for _, start in groups], pa.timestamp("us", tz="UTC")),
+            "campaign": pa.array([_label_name(actor) for actor, _, _ in groups], pa.string()),
+            "label": pa.array([actor.label for actor, _, _ in groups], pa.string()),
+            "actor": pa.array([actor.name for actor, _, _ in groups], pa.string()),
+            "started_at": pa.array([start for _, start, _ in groups], pa.timestamp("us", tz="UTC")),
         }))
-        members = [pa.table({"campaign": pa.array([actor.name] * actor.count, pa.string()),
-                             "account_id": actor.accounts.ids}) for actor, _ in groups]
+        # An account that made no exchange of the group's own is no member that anybody could find.
+        members = [pa.table({"campaign": pa.array([_label_name(actor)] * int(seen.sum()), pa.string()),
+                             "account_id": actor.accounts.ids.filter(pa.array(seen))}) for actor, _, seen in groups]
         empty = pa.table({"campaign": pa.array([], pa.string()), "account_id": pa.array([], pa.string())})
         self._write(TRUE_MEMBERS, self.folder / "truth" / "members.parquet",
                     pa.concat_tables([empty, *members]).sort_by([(name, "ascending") for name in empty.column_names]))
@@ -279,6 +267,10 @@ class _Simulation:
             "model": pa.array([name for name, _ in models], pa.string()),
             "released_at": pa.array([at for _, at in models], pa.timestamp("us", tz="UTC")),
         })
+
+
+def _label_name(actor: Actor[Any]) -> str:
+    return actor.name.lower().replace(" ", "-")
 
 
 def _account_table(world: World, actor: Actor[Any]) -> pa.Table:

@@ -99,6 +99,11 @@ class Actor(Generic[P]):
         """What the rows' requests hold."""
         raise NotImplementedError
 
+    def operations(self, rows: Rows) -> Ints:
+        """Whether each row is an element of a batch job: single requests of the accounts that use them."""
+        batched: Ints = (self.accounts.batches[rows.account] & (rows.turn == 0) & (rows.stream != 0)).astype(np.int64)
+        return batched
+
     def own(self, rows: Rows) -> np.ndarray[Any, Any]:
         """Whether each row is the actor's own, for the labels."""
         return rows.stream >= 0
@@ -125,7 +130,18 @@ class Actor(Generic[P]):
             accounts.mobile[who], mix(sub(self.key, "mobile"), who, np.floor(elapsed * 3).astype(np.int64)))
         return np.where(away, roaming, home)
 
-    # Building blocks of days.
+    # Building blocks.
+
+    def one_payer(self) -> None:
+        """All accounts are paid for by one instrument."""
+        self.accounts.payment[:] = np.int64(int(self.key) >> 2)
+
+    def tooled(self, rows: Rows) -> pa.Array:
+        """Tools of the accounts that offer any: each its own set, in every request."""
+        offered = self.world.prompts.tools(mix(sub(self.key, "own tools"), rows.account))
+        return pa.compute.if_else(pa.array(self.accounts.offers_tools[rows.account]), offered,
+                                  pa.scalar(None, offered.type))
+
 
     def alive(self, day: int) -> bool:
         """Whether the actor is active on a day."""

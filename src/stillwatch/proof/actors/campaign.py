@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from stillwatch.errors import UsageError
 from stillwatch.proof.actors.base import Actor, Speech, hour_of_day, scatter
 from stillwatch.proof.draws import Ints, choose, mix, sub, uniforms
 from stillwatch.proof.parameters import ActorParameters, Share
@@ -114,7 +115,9 @@ class Campaign(Actor[CampaignParameters]):
         told, net = self.parameters.proxies, self.world.networks
         numbers = rng.permutation(net.of(told.kind))[: told.prefixes]
         count = self.world.scaled(told.exits, min(told.exits, 2))
-        self.exits = net.within(numbers, sub(self.key, "exits"), np.arange(count))
+        # Commercial VPN exits are the same for everybody; other exits are the network's own.
+        exits = self.world.key("vpn exits") if told.kind == "vpn" else sub(self.key, "exits")
+        self.exits = net.within(net.of("vpn") if told.kind == "vpn" else numbers, exits, np.arange(count))
         self.own_prefixes = net.of(told.kind) if told.kind != "hosting" else numbers
         first = self.accounts.signup_address >= 0
         chosen = self.exits[choose(np.ones(count), sub(self.key, "signup exit"), np.arange(self.count))]
@@ -134,6 +137,9 @@ class Campaign(Actor[CampaignParameters]):
             for family, part in zip(own, share / max(share.sum(), 1e-9), strict=True):
                 self.families.append(family)
                 weights.append(weight * part)
+        if not self.families:
+            raise UsageError(f"campaign {self.name}: half {library.half} of the prompts has no family for it",
+                             remedy="name families of that half, other capabilities, or leave families out")
         self.family_weights = np.array(weights)
 
     def day(self, day: int) -> Rows:

@@ -113,9 +113,11 @@ class Individuals(Actor[IndividualsParameters]):
         if len(talk):
             part = rows.take(talk)
             spoken = self.chat(part)
-            owns = self.accounts.own_system[part.account] & ~self.accounts.app[part.account]
+            owns = self.accounts.own_system[part.account]
             system = self.world.prompts.own_system(self.keys_of("system", part.account))
-            spoken.system = pa.compute.if_else(pa.array(owns), system, pa.scalar(None, pa.string()))
+            spoken.system = pa.compute.if_else(pa.array(owns & ~self.accounts.app[part.account]), system,
+                                               pa.scalar(None, pa.string()))
+            spoken.tools = self.tooled(part)
             pieces.append((talk, spoken))
         script = np.flatnonzero(rows.stream == SCRIPT)
         if len(script):
@@ -132,5 +134,6 @@ class Individuals(Actor[IndividualsParameters]):
         system = library.own_system(self.keys_of("system", rows.account))
         spoken.system = pa.compute.if_else(pa.array(self.accounts.own_system[rows.account]), system,
                                            pa.scalar(None, pa.string()))
+        spoken.tools = self.tooled(rows)
         spoken.json_format = (self.keys_of("json", rows.account) % np.uint64(4) == 0)
         return spoken
