@@ -310,6 +310,7 @@ CREATE TABLE "work"."texts" (
 
 CREATE TABLE "work"."addresses" (
   "ip" VARCHAR NOT NULL,
+  "address" VARCHAR,
   "prefix" VARCHAR,
   "asn" BIGINT,
   "as_name" VARCHAR,

@@ -29,7 +29,7 @@ incidences = st.lists(
 
 
 def by_brute_force(rows):
-    """Every pair of accounts and the rarest value they share, a family."""
+    """Every pair of accounts and the smallest chance of sharing as much as they do, a family."""
     accounts = sorted({row[0] for row in rows})
     carries = {account: {(kind, value) for a, kind, value, _ in rows if a == account} for account in accounts}
     degree = {}
@@ -39,10 +39,12 @@ def by_brute_force(rows):
     found = {}
     for a, b in itertools.combinations(accounts, 2):
         for value in carries[a] & carries[b]:
-            rarity = -np.log2(degree[value] / len(accounts))
-            best = found.setdefault((a, b), {})
             family = FAMILIES[value[0]][0]
-            best[family] = max(best.get(family, -1.0), rarity)
+            chance = max(sum(degree[other] for other in carries[account]
+                             if FAMILIES[other[0]][0] == family and degree[other] <= degree[value])
+                         for account in (a, b)) / len(accounts)
+            best = found.setdefault((a, b), {})
+            best[family] = max(best.get(family, -1.0), -np.log2(min(chance, 1.0)))
     return found
 
 

@@ -26,7 +26,7 @@ P = ParamSpec("P")
 messages = Console(stderr=True, highlight=False)
 
 Inputs = Annotated[list[str], typer.Argument(
-    metavar="INPUT...", help="Files, folders or globs: JSONL (plain, .gz, .zst), Parquet or CSV; the format is detected"
+    metavar="INPUT", help="Files, folders or globs: JSONL (plain, .gz, .zst), Parquet or CSV; the format is detected"
     " from content.")]
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON summary to standard output, nothing else.")]
 Quietly = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no messages but errors.")]

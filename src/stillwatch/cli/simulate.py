@@ -37,7 +37,7 @@ def simulate(
       stillwatch simulate demo --out traffic --seed 7
     """
     if list_them:
-        for name, line in scenarios():
+        for name, line in scenarios().items():
             typer.echo(f"{name:24} {line}")
         return
     if scenario is None:
@@ -49,7 +49,7 @@ def simulate(
         raise UsageError("no folder is named", remedy="give --out DIR")
     with ProgressWatcher(quiet) as watcher:
         watcher.stage(f"simulating {scenario}")
-        summary = run_simulate(scenario, out, scale=scale, seed=seed, tick=watcher.tick)
+        summary = run_simulate(scenario, out, scale=scale, seed=seed, tick=lambda done, _: watcher.tick(done))
     if as_json:
         typer.echo(json.dumps(summary, sort_keys=True))
     elif not quiet:

@@ -14,12 +14,10 @@ from stillwatch.judge.candidate import Candidate
 from stillwatch.judge.hypotheses import Explanations, Weighed
 from stillwatch.judge.measure import FEATURES, Measured
 from stillwatch.judge.wording import against_sentences, explanation, for_sentences, why
-from stillwatch.schema import CAMPAIGNS, EVIDENCE, MEMBERS, conform
+from stillwatch.schema import CAMPAIGNS, EVIDENCE, MEMBERS, conform, is_detection
 
-__all__ = ["DETECTION_PROBABILITY", "DETECTION_Q", "Judged", "Knowledge", "judge"]
+__all__ = ["Judged", "Knowledge", "judge"]
 
-DETECTION_Q = 0.01
-DETECTION_PROBABILITY = 0.9
 _EVIDENCE_ROWS = 200
 _ORDINARY = timedelta(days=14)
 
@@ -68,8 +66,7 @@ def judge(candidates: Sequence[Candidate], measured: Mapping[str, Measured], q_v
         evidence += [{"campaign_id": candidate.group_id, "kind": value.kind, "value": value.value,
                       "accounts": value.members, "bits": value.bits, "why": why(value)}
                      for value in candidate.shared[:_EVIDENCE_ROWS]]
-        if (row["verdict"] == "distillation" and row["q_value"] <= DETECTION_Q
-                and row["probability"] >= DETECTION_PROBABILITY):
+        if is_detection(row["verdict"], row["probability"], row["q_value"]):
             detections += 1
             accused |= {person["account_id"] for person in people if person["probability"] >= 0.5}
     return Judged(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import scipy.sparse as sp
 
 from stillwatch.link.incidence import Incidence
 from stillwatch.link.pairs import Floats, Pairs
@@ -27,6 +28,7 @@ operator tends to have one client and one work list; cards are shared by a few a
 mostly made up one by one."""
 
 _OTHER = (2.0, 2.0)
+_SAMPLE = 50_000
 _WORTH = 25.0  # each prior above sums to 4: together it is worth 100 pairs of experience
 
 
@@ -44,17 +46,42 @@ class LinkModel:
 def weigh(pairs: Pairs, model: LinkModel) -> tuple[Floats, Floats]:
     """Bits a pair and family (pairs × families), and each pair's probability of being run together.
 
-    Agreement on a value that a share f of accounts carries is worth log2(m/f) but never less than nothing,
-    disagreement log2((1−m)/(1−u)), absence nothing.
+    Agreement on something that a share f of accounts would share by chance is worth log2(m/f) but never less than
+    nothing, disagreement log2((1−m)/(1−u)) but never more than nothing, absence nothing.
     """
     agree = ~np.isnan(pairs.rarity)
     # A value more common than m says that the two share what everybody has: worth nothing, not less.
     gain = np.maximum(np.log2(model.m) + np.where(agree, pairs.rarity, 0.0), 0.0)
-    loss = np.log2((1 - model.m) / (1 - model.u))
+    loss = np.minimum(np.log2((1 - model.m) / (1 - model.u)), 0.0)
     bits = np.where(agree, gain, np.where(pairs.present, loss, 0.0))
     log_odds = np.log2(model.prior / (1 - model.prior)) + bits.sum(axis=1)
     probability: Floats = 1.0 / (1.0 + np.exp2(-np.clip(log_odds, -1000, 1000)))
     return bits, probability
+
+
+def chance_of_agreement(incidence: Incidence) -> Floats:
+    """u a family: how often two random accounts, both seen with something of it, share any of it.
+
+    Measured on all pairs, or on 50,000 random ones where there are more; smoothed by one pair that agrees and
+    one that does not.
+    """
+    size, families = incidence.size, len(incidence.families)
+    if size * (size - 1) // 2 <= _SAMPLE:
+        a, b = np.triu_indices(size, 1)
+    else:
+        rng = np.random.default_rng(0)  # accounts are in structural order: the sample is the same for the same data
+        a = rng.integers(size, size=_SAMPLE)
+        b = (a + rng.integers(1, size, size=_SAMPLE)) % size
+    has = incidence.has_family()
+    u = np.zeros(families)
+    for family in range(families):
+        use = incidence.family[incidence.value] == family
+        seen = sp.csr_array((np.ones(int(use.sum())), (incidence.account[use], incidence.value[use])),
+                            shape=(size, len(incidence.degree)))
+        both = has[a, family] & has[b, family]
+        agree = np.asarray(seen[a[both]].multiply(seen[b[both]]).sum(axis=1)).ravel() > 0
+        u[family] = (agree.sum() + 1.0) / (both.sum() + 2.0)
+    return u
 
 
 def learn(pairs: Pairs, incidence: Incidence, *, rounds: int = 200, tolerance: float = 1e-6) -> LinkModel:
@@ -69,10 +96,7 @@ def learn(pairs: Pairs, incidence: Incidence, *, rounds: int = 200, tolerance: f
     total = max(1.0, incidence.size * (incidence.size - 1) / 2)
     a, b = np.array([PRIORS.get(family, _OTHER) for family in families]).T * _WORTH
     has = incidence.has_family()
-    share = incidence.degree / max(1, incidence.size)
-    u: Floats = np.clip(
-        np.bincount(incidence.family, weights=share**2, minlength=len(families)), 1e-12, 0.999
-    ).astype(np.float64)
+    u = chance_of_agreement(incidence)
     m: Floats = a / (a + b)
     prior = min(0.5, 1.0 / max(2, incidence.size))
     agree = ~np.isnan(pairs.rarity)
@@ -82,7 +106,7 @@ def learn(pairs: Pairs, incidence: Incidence, *, rounds: int = 200, tolerance: f
         model = LinkModel(families, m, u, prior)
         _, weight = weigh(pairs, model)
         # Pairs that never became candidates disagree wherever both are seen: few, but there are many of them.
-        lost = both * np.log2((1 - m) / (1 - u))
+        lost = both * np.minimum(np.log2((1 - m) / (1 - u)), 0.0)
         odds = prior / (1 - prior) * np.exp2(lost.sum())
         rest = unseen * odds / (1 + odds)
         hits = (weight[:, None] * agree).sum(axis=0)

@@ -24,10 +24,10 @@ _PAIRS_PER_SIGHTING = 50
 
 @dataclass(frozen=True)
 class Pairs:
-    """Candidate pairs ``a < b`` (account codes, sorted) and the rarest value they share in each family.
+    """Candidate pairs ``a < b`` (account codes, sorted) and how rare what they share is in each family.
 
-    ``rarity`` is pairs × families: −log2 of the share of accounts that were seen with that value, so a
-    random account's chance of carrying it is ``2 ** -rarity``; NaN where they share nothing.
+    ``rarity`` is pairs × families: ``2 ** -rarity`` is a random account's chance of sharing with either of the two
+    something of the family at least as rare as they do; NaN where they share nothing.
     ``present`` says where both were seen with something of the family: missing is not disagreement.
     ``largest`` is the degree of the most popular value that made pairs; ``capped`` lists the codes of
     those that made none.
@@ -73,31 +73,48 @@ def _largest_affordable(degree: Ints, budget: int) -> int:
 
 
 def _rarity(incidence: Incidence) -> Floats:
-    share: Floats = np.maximum(incidence.degree, 1) / max(1, incidence.size)
-    return -np.log2(share)
+    """Rarity of each coincidence: −log2 of the chance that a random account shares with this one, in the family
+    of this value, something at least as rare.
+
+    The chance is the sum of the shares of accounts that carry each such value of this account: who was seen with
+    a thousand addresses shares a rare one with somebody by chance alone.
+    """
+    share = incidence.degree[incidence.value] / max(1, incidence.size)
+    family = incidence.family[incidence.value]
+    order = np.lexsort((share, family, incidence.account))
+    run = np.cumsum(share[order])
+    cell = incidence.account[order] * len(incidence.families) + family[order]
+    first = np.flatnonzero(np.diff(cell, prepend=-1))
+    before = np.repeat(run[first] - share[order][first], np.diff(first, append=len(cell)))
+    chance = np.empty_like(share)
+    chance[order] = run - before
+    # Equally rare values count all: ties take the largest sum, so that their order does not matter.
+    step = np.flatnonzero(np.diff(cell, prepend=-1).astype(bool) | (np.diff(share[order], prepend=-1.0) != 0))
+    if len(step):
+        chance[order] = np.repeat(np.maximum.reduceat(chance[order], step), np.diff(step, append=len(cell)))
+    return -np.log2(np.minimum(chance, 1.0))
 
 
 def _expand(incidence: Incidence, pairing: npt.NDArray[np.bool_]) -> tuple[Ints, Ints, Ints, Floats]:
     """Every pair of accounts of every pairing value: ``a < b``, family and rarity."""
-    use = pairing[incidence.value]
-    order = np.lexsort((incidence.account[use], incidence.value[use]))
-    account, value = incidence.account[use][order], incidence.value[use][order]
-    rarity = _rarity(incidence)
-    lefts, rights, values = [], [], []
+    use = np.flatnonzero(pairing[incidence.value])
+    order = use[np.lexsort((incidence.account[use], incidence.value[use]))]
+    account, value, rarity = incidence.account[order], incidence.value[order], _rarity(incidence)[order]
+    lefts, rights, families, rarities = [], [], [], []
     # One vectorised step a distinct degree, instead of one a value.
     degree = incidence.degree[value]
     for size in np.unique(degree):
-        members = account[degree == size].reshape(-1, size)
-        owner = value[degree == size].reshape(-1, size)[:, 0]
+        same = degree == size
+        members, owner, rare = (column[same].reshape(-1, size) for column in (account, value, rarity))
         i, j = np.triu_indices(size, 1)
         lefts.append(members[:, i].ravel())
         rights.append(members[:, j].ravel())
-        values.append(np.repeat(owner, len(i)))
+        families.append(np.repeat(incidence.family[owner[:, 0]], len(i)))
+        rarities.append(np.minimum(rare[:, i], rare[:, j]).ravel())
     if not lefts:
         none = np.zeros(0, dtype=np.int64)
         return none, none, none, np.zeros(0)
-    made = np.concatenate(values)
-    return np.concatenate(lefts), np.concatenate(rights), incidence.family[made], rarity[made]
+    return (np.concatenate(lefts), np.concatenate(rights), np.concatenate(families), np.concatenate(rarities))
 
 
 def _popular(incidence: Incidence, popular: npt.NDArray[np.bool_], a: Ints, b: Ints) -> Floats:
@@ -105,21 +122,16 @@ def _popular(incidence: Incidence, popular: npt.NDArray[np.bool_], a: Ints, b: I
     best = np.full((len(a), len(incidence.families)), -np.inf)
     rarity = _rarity(incidence)
     for family in range(len(incidence.families)):
-        chosen = popular & (incidence.family == family)
-        use = chosen[incidence.value]
+        use = (popular & (incidence.family == family))[incidence.value]
         if not use.any():
             continue
         # 1 + rarity keeps a value that everybody has (rarity 0) apart from no value at all.
-        weights = sp.csr_array(
-            (1.0 + rarity[incidence.value[use]], (incidence.account[use], incidence.value[use])),
-            shape=(incidence.size, len(incidence.degree)),
-        )
-        ones = weights.copy()
-        ones.data[:] = 1.0
+        worth = sp.csr_array((1.0 + rarity[use], (incidence.account[use], incidence.value[use])),
+                             shape=(incidence.size, len(incidence.degree)))
         step = 2_000_000
         for start in range(0, len(a), step):
             here = slice(start, start + step)
-            shared = weights[a[here]].multiply(ones[b[here]]).tocsr()
+            shared = worth[a[here]].minimum(worth[b[here]])
             top = np.asarray(shared.max(axis=1).todense()).ravel()
             best[here, family] = np.where(top > 0, top - 1.0, -np.inf)
     return best

@@ -75,7 +75,7 @@ def attributed(engine: Engine, staged: Relation, texts: Relation, members: pa.Ta
     several groups the most probable one has it, ties by name. Without text, all of a member's exchanges are the
     group's, as surely as the account is.
     """
-    none = "\x00"
+    none = ""
     member = engine.table(members)
     stream = engine.table(streams)
     stream = stream.mutate(template_id=stream.template_id.fill_null(none), system_id=stream.system_id.fill_null(none))

@@ -2,11 +2,10 @@
 
 from stillwatch.observe.blocks import addresses, blocks, content, profiles
 from stillwatch.observe.networks import Networks
-from stillwatch.observe.sightings import FAMILY_OF, Observed, fixed_sightings, moving_sightings
+from stillwatch.observe.sightings import Observed, fixed_sightings, moving_sightings
 from stillwatch.observe.text import TextReducer
 
 __all__ = [
-    "FAMILY_OF",
     "Networks",
     "Observed",
     "TextReducer",

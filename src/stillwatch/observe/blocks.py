@@ -6,6 +6,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from stillwatch.engine import Engine, Relation, literal
+from stillwatch.observe.sightings.shape import digests
 from stillwatch.schema import ACCOUNTS, BLOCKS, PROFILES, conform
 from stillwatch.settings import DeploymentKey
 
@@ -39,25 +40,15 @@ def blocks(engine: Engine, staged: Relation, known: pa.Table, key: DeploymentKey
     )
     place = pc.index_in(grouped["ip"], value_set=known["ip"])
     prefix = known["prefix"].dictionary_encode().combine_chunks()
-    digested = {
-        "ip": _digests(known["ip"], "ip", key, where=pc.is_valid(known["prefix"])),
-        "prefix": pa.array([key.digest("prefix", p) for p in prefix.dictionary.to_pylist()],
-                           pa.string()).take(prefix.indices),
+    described = {
+        "ip": digests(known["address"], "ip", key),
+        "prefix": digests(prefix.dictionary, "prefix", key).take(prefix.indices),
         "asn": pc.cast(known["asn"], pa.string()),
         "network_kind": known["network_kind"],
     }
     columns = {name: grouped[name] for name in grouped.column_names if name != "ip"}
-    columns |= {name: pc.take(values, place) for name, values in digested.items()}
+    columns |= {name: pc.take(values, place) for name, values in described.items()}
     return conform(pa.table(columns), BLOCKS)
-
-
-def _digests(values: pa.ChunkedArray, domain: str, key: DeploymentKey, where: pa.ChunkedArray) -> pa.Array:
-    """Keyed digests of distinct ``values``; null where ``where`` is false (no public address)."""
-    return pa.array(
-        [key.digest(domain, text) if use else None
-         for text, use in zip(values.to_pylist(), where.to_pylist(), strict=True)],
-        pa.string(),
-    )
 
 
 def content(engine: Engine, staged: Relation, texts: Relation) -> pa.Table:

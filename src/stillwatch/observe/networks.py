@@ -254,6 +254,7 @@ class Networks:
         return pa.Table.from_arrays(
             [
                 texts,
+                _canonical(packed, at4, at6),
                 _prefixes(len(packed), at4, v4, at6, v6),
                 pa.array(self._data.asn).take(row),
                 self._data.name.take(row),
@@ -284,6 +285,15 @@ class Networks:
         if own_kind is not None:
             kind = np.where(own_kind > 0, own_kind - 1, kind)
         return system, kind
+
+
+def _canonical(packed: Sequence[bytes], at4: Ints, at6: Ints) -> pa.Array:
+    """Canonical text of the public addresses: one address is one value, however it was logged."""
+    texts: list[str | None] = [None] * len(packed)
+    for rows, family in ((at4, socket.AF_INET), (at6, socket.AF_INET6)):
+        for row in rows:
+            texts[row] = socket.inet_ntop(family, packed[row])
+    return pa.array(texts, pa.string())
 
 
 def _prefixes(count: int, at4: Ints, v4: npt.NDArray[np.uint32], at6: Ints,

@@ -13,8 +13,18 @@ import pyarrow.compute as pc
 from stillwatch.engine import Engine, Relation
 from stillwatch.judge import MIN_ACCOUNTS, Candidate, Judged, SharedValue, rewire
 from stillwatch.link import Group, Linked, attributed, group_name, link, separate, shared_values
-from stillwatch.observe import FAMILY_OF, moving_sightings
-from stillwatch.schema import ACTIVITY, ATTRIBUTED, CAMPAIGNS, EVIDENCE, MEMBERS, SAMPLES, TIMESTAMP, Table, conform
+from stillwatch.observe import moving_sightings
+from stillwatch.schema import (
+    ACTIVITY,
+    ATTRIBUTED,
+    CAMPAIGNS,
+    EVIDENCE,
+    FAMILY_OF,
+    MEMBERS,
+    SAMPLES,
+    Table,
+    conform,
+)
 from stillwatch.settings import DeploymentKey
 
 __all__ = ["AttributedWork", "Candidates", "attribute", "candidates_of", "findings_tables", "score_decoys"]
@@ -80,16 +90,20 @@ def _candidate(linked: Linked, group: Group, names: Any, labels: dict[tuple[str,
 
 
 def attribute(engine: Engine, staged: Relation, texts: Relation, content: pa.Table,
-              found: Candidates) -> AttributedWork:
-    """Separate each group's own work from everybody's traffic and attribute its exchanges."""
+              members: pa.Table) -> AttributedWork:
+    """Separate each group's own work from everybody's traffic and attribute its exchanges.
+
+    ``members`` holds ``group_id, account_id, probability``.
+    """
     streams = []
-    for candidate in found.candidates:
-        own = separate(content, pa.array(candidate.accounts, pa.string())).table
-        streams.append(own.append_column("group_id", pa.repeat(pa.scalar(candidate.group_id), own.num_rows)))
+    for group in sorted(set(members["group_id"].to_pylist())):
+        accounts = members.filter(pc.equal(members["group_id"], group))["account_id"].combine_chunks()
+        own = separate(content, accounts).table
+        streams.append(own.append_column("group_id", pa.repeat(pa.scalar(group), own.num_rows)))
     none = pa.table({name: pa.array([], pa.float64() if name == "own" else pa.string())
                      for name in ("template_id", "system_id", "own", "group_id")})
     stream = pa.concat_tables([none, *streams])
-    exchanges = engine.keep(attributed(engine, staged, texts, found.members, stream))
+    exchanges = engine.keep(attributed(engine, staged, texts, members, stream))
     rows = engine.arrow(exchanges.group_by("group_id", "account_id").agg(
         count=exchanges.count(), first=exchanges.ts.min(), last=exchanges.ts.max())).to_pylist()
     return AttributedWork(exchanges, {(row["group_id"], row["account_id"]): (row["count"], row["first"], row["last"])
@@ -119,22 +133,27 @@ def findings_tables(engine: Engine, work: AttributedWork, staged: Relation, text
         "evidence": (EVIDENCE, judged.evidence.sort_by(
             [("campaign_id", "ascending"), ("bits", "descending"), ("kind", "ascending"), ("value", "ascending")])),
         "exchanges": (ATTRIBUTED, rows),
-        "activity": (ACTIVITY, _activity(engine, own, staged)),
+        "activity": (ACTIVITY, _activity(engine, own, staged, judged.campaigns["campaign_id"].to_pylist())),
         "samples": (SAMPLES, _samples(engine, own, texts)),
     }
 
 
-def _activity(engine: Engine, own: Relation, staged: Relation) -> pa.Table:
+def _activity(engine: Engine, own: Relation, staged: Relation, campaigns: list[str]) -> pa.Table:
+    """Every campaign on every day of the logs, days without its exchanges included."""
     ours = own.mutate(day=own.ts_us // _DAY_US)
     ours = engine.arrow(ours.group_by("group_id", "day").agg(
-        exchanges=ours.count(), accounts=ours.account_id.nunique()))
+        exchanges=ours.count(), accounts=ours.account_id.nunique())).to_pylist()
     all_rows = staged.mutate(day=staged.ts_us // _DAY_US)
-    everybody = engine.arrow(all_rows.group_by("day").agg(population_exchanges=all_rows.count()))
-    joined = ours.join(everybody, "day", join_type="inner")
-    day = pc.multiply(pc.cast(joined["day"], pa.int64()), _DAY_US).cast(TIMESTAMP)
-    joined = joined.set_column(joined.schema.get_field_index("day"), "day", day)
-    return conform(joined.rename_columns(["campaign_id" if n == "group_id" else n for n in joined.column_names]),
-                   ACTIVITY)
+    everybody = engine.arrow(all_rows.group_by("day").agg(count=all_rows.count())).to_pylist()
+    population = {int(row["day"]): row["count"] for row in everybody}
+    sent = {(row["group_id"], int(row["day"])): row for row in ours}
+    days = range(min(population, default=0), max(population, default=-1) + 1)
+    none = {"exchanges": 0, "accounts": 0}
+    rows = [{"campaign_id": campaign, "day": day * _DAY_US, "population_exchanges": population.get(day, 0),
+             **{name: sent.get((campaign, day), none)[name] for name in none}}
+            for campaign in campaigns for day in days]
+    shape = ACTIVITY.arrow.set(ACTIVITY.names.index("day"), pa.field("day", pa.int64()))
+    return conform(pa.Table.from_pylist(rows, schema=shape), ACTIVITY)
 
 
 def _samples(engine: Engine, own: Relation, texts: pa.Table) -> pa.Table:

@@ -24,7 +24,6 @@ from stillwatch.judge import Explanations, judge, measure, q_values, shipped, st
 from stillwatch.judge import Knowledge as JudgeKnowledge
 from stillwatch.link import Linked, link
 from stillwatch.observe import (
-    FAMILY_OF,
     Networks,
     Observed,
     TextReducer,
@@ -44,7 +43,7 @@ from stillwatch.pipeline.candidates import (
     score_decoys,
 )
 from stillwatch.pipeline.watch import Clock, Quiet, Watcher
-from stillwatch.schema import EDGES, GROUPS, SIGHTINGS, Table, conform
+from stillwatch.schema import EDGES, FAMILY_OF, GROUPS, SIGHTINGS, Table, conform
 from stillwatch.settings import DeploymentKey, Settings
 
 _FOUND = ["campaign_id", "verdict", "probability", "q_value", "accounts", "exchanges"]
@@ -108,7 +107,7 @@ def scan(inputs: ScanInputs, out: Path, *, settings: Settings, key: DeploymentKe
         with clock.stage("linking accounts"):
             linked = link(reduced.sightings, FAMILY_OF, seed=settings.seed)
             found = candidates_of(linked, reduced.sightings, key)
-            work_of = attribute(engine, reduced.staged, reduced.texts, reduced.content, found)
+            work_of = attribute(engine, reduced.staged, reduced.texts, reduced.content, found.members)
             measured = measure(engine, work_of.exchanges, found.members, reduced.accounts, reduced.blocks)
         with clock.stage("making decoys", settings.decoys * 2 if found.candidates else 0):
             decoys = _decoys(reduced, linked, found, settings, clock)

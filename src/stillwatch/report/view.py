@@ -14,12 +14,11 @@ from typing import Any
 
 from markupsafe import Markup
 
-from stillwatch.observe.sightings import FAMILY_OF
 from stillwatch.report.charts import Bar, Day, activity, bars
 from stillwatch.report.load import Campaign, Findings
 from stillwatch.report.numbers import date, surely
 from stillwatch.report.words import Claim, claims, name
-from stillwatch.schema import ACTIVITY, EVIDENCE, FAMILY, MEMBERS, SAMPLES
+from stillwatch.schema import ACTIVITY, EVIDENCE, FAMILY, FAMILY_OF, MEMBERS, SAMPLES
 
 __all__ = ["Dossier", "Page", "Section", "page"]
 

@@ -11,6 +11,7 @@ from stillwatch.schema.findings import (
     MEMBERS,
     QUARANTINE,
     SAMPLES,
+    is_detection,
 )
 from stillwatch.schema.inputs import ACCOUNTS, AGREEMENTS, EXCHANGES, LAUNCHES
 from stillwatch.schema.model import TIMESTAMP, Column, SchemaError, Sensitivity, Table, Vocabulary
@@ -20,6 +21,7 @@ from stillwatch.schema.vocabularies import (
     ACCOUNT_KIND,
     CAPABILITY,
     FAMILY,
+    FAMILY_OF,
     NETWORK_KIND,
     OPERATION,
     PERMIT,
@@ -81,6 +83,7 @@ __all__ = [
     "EVIDENCE",
     "EXCHANGES",
     "FAMILY",
+    "FAMILY_OF",
     "GROUPS",
     "INGESTED",
     "LAUNCHES",
@@ -111,4 +114,5 @@ __all__ = [
     "Vocabulary",
     "conform",
     "empty",
+    "is_detection",
 ]

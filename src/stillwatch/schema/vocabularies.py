@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from stillwatch.schema.model import Vocabulary
 
 VERDICT = Vocabulary(
@@ -121,6 +123,25 @@ SIGHTING_KIND = Vocabulary(
     },
     closed=False,
 )
+
+FAMILY_OF: Mapping[str, tuple[str, int]] = {
+    "ip": ("network", 3),
+    "prefix": ("network", 2),
+    "asn": ("network", 1),
+    "ja4": ("client", 3),
+    "user_agent": ("client", 2),
+    "sdk": ("client", 1),
+    "payment": ("payment", 1),
+    "device": ("identity", 6),
+    "phone": ("identity", 5),
+    "signup_ip": ("identity", 4),
+    "email_pattern": ("identity", 3),
+    "referral": ("identity", 2),
+    "email_domain": ("identity", 1),
+    "template": ("content", 2),
+    "system_prompt": ("content", 1),
+}
+"""Kind of sighting → its family and its level in it: a higher level is a finer agreement of the same comparison."""
 
 QUARANTINE_REASON = Vocabulary(
     "quarantine_reason",

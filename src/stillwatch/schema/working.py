@@ -72,6 +72,8 @@ ADDRESSES = Table(
     "What is known of each distinct client address.",
     (
         Column("ip", pa.string(), "address as it was logged", Sensitivity.SECRET, required=True),
+        Column("address", pa.string(), "the address in its one canonical form, without port or brackets; null"
+               " where the text is no public address", Sensitivity.SECRET),
         Column("prefix", pa.string(), "its /24 (IPv4) or /48 (IPv6) in CIDR notation; null where the text is"
                " no public address", Sensitivity.SECRET),
         Column("asn", pa.int64(), "autonomous system number; null where unknown"),

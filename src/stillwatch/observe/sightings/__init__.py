@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -11,7 +11,7 @@ from stillwatch.observe.sightings import client, content, identity, network, pay
 from stillwatch.schema import SIGHTINGS, conform, empty
 from stillwatch.settings import DeploymentKey
 
-__all__ = ["FAMILY_OF", "Observed", "fixed_sightings", "moving_sightings"]
+__all__ = ["Observed", "fixed_sightings", "moving_sightings"]
 
 
 @dataclass(frozen=True)
@@ -29,11 +29,6 @@ class Observed:
 
 
 _MOVING: tuple[Callable[[pa.Table, pa.Table], list[pa.Table]], ...] = (network.sightings, client.sightings)
-
-FAMILY_OF: Mapping[str, tuple[str, int]] = {
-    **network.KINDS, **client.KINDS, **payment.KINDS, **identity.KINDS, **content.KINDS,
-}
-"""Kind → its family and its level in it: a higher level is a finer agreement of the same comparison."""
 
 
 def moving_sightings(blocks: pa.Table, addresses: pa.Table) -> pa.Table:

@@ -6,11 +6,9 @@ import pyarrow as pa
 
 from stillwatch.observe.sightings.shape import read_off
 
-__all__ = ["KINDS", "sightings"]
-
-KINDS = {"ja4": ("client", 3), "user_agent": ("client", 2), "sdk": ("client", 1)}
+__all__ = ["sightings"]
 
 
 def sightings(blocks: pa.Table, addresses: pa.Table) -> list[pa.Table]:
     """Sightings of each fingerprint, readable: all of them are sent by the client to every server."""
-    return [read_off(blocks, kind, kind, blocks[kind]) for kind in KINDS]
+    return [read_off(blocks, kind, kind, blocks[kind]) for kind in ("ja4", "user_agent", "sdk")]

@@ -6,9 +6,7 @@ import pyarrow as pa
 
 from stillwatch.observe.sightings.shape import read_off
 
-__all__ = ["KINDS", "sightings"]
-
-KINDS = {"template": ("content", 2), "system_prompt": ("content", 1)}
+__all__ = ["sightings"]
 
 
 def sightings(content: pa.Table) -> list[pa.Table]:

@@ -7,9 +7,7 @@ import pyarrow.compute as pc
 
 from stillwatch.observe.sightings.shape import read_off
 
-__all__ = ["KINDS", "sightings"]
-
-KINDS = {"ip": ("network", 3), "prefix": ("network", 2), "asn": ("network", 1)}
+__all__ = ["sightings"]
 
 
 def sightings(blocks: pa.Table, addresses: pa.Table) -> list[pa.Table]:

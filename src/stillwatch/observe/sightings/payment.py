@@ -7,9 +7,7 @@ import pyarrow as pa
 from stillwatch.observe.sightings.shape import at_sign_up
 from stillwatch.settings import DeploymentKey
 
-__all__ = ["KINDS", "sightings"]
-
-KINDS = {"payment": ("payment", 1)}
+__all__ = ["sightings"]
 
 
 def sightings(accounts: pa.Table, key: DeploymentKey) -> list[pa.Table]:

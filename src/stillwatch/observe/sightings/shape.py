@@ -7,7 +7,7 @@ import pyarrow.compute as pc
 
 from stillwatch.settings import DeploymentKey
 
-__all__ = ["at_sign_up", "read_off"]
+__all__ = ["at_sign_up", "digests", "read_off"]
 
 
 def read_off(table: pa.Table, column: str, kind: str, labels: pa.Array | None = None) -> pa.Table:
@@ -29,6 +29,11 @@ def read_off(table: pa.Table, column: str, kind: str, labels: pa.Array | None = 
     return summed.append_column("kind", pa.repeat(pa.scalar(kind), summed.num_rows))
 
 
+def digests(words: pa.Array | pa.ChunkedArray, kind: str, key: DeploymentKey) -> pa.Array:
+    """Keyed digests of distinct ``words``, apart for every ``kind``; null where null."""
+    return pa.array([None if word is None else key.digest(kind, word) for word in words.to_pylist()], pa.string())
+
+
 def at_sign_up(accounts: pa.Table, values: pa.ChunkedArray | pa.Array, kind: str,
                key: DeploymentKey | None, *, show: bool = False) -> pa.Table:
     """One row an account that has a value, dated by its sign-up; digested under ``key`` if one is given."""
@@ -37,8 +42,7 @@ def at_sign_up(accounts: pa.Table, values: pa.ChunkedArray | pa.Array, kind: str
         distinct = distinct.combine_chunks()
     words = distinct.dictionary
     if key is not None:
-        words = pa.array([None if word is None else key.digest(kind, word) for word in words.to_pylist()],
-                         pa.string())
+        words = digests(words, kind, key)
     table = pa.table({
         "account_id": accounts["account_id"],
         "kind": pa.repeat(pa.scalar(kind), accounts.num_rows),
