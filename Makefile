@@ -1,10 +1,11 @@
 # Everything a newcomer needs: `make demo`, then `make test`.
 PYTHON ?= python3
 VENV := .venv
+OUT := demo-output
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: install demo test check format docs bench data clean
+.PHONY: install demo test check format docs bench data models clean
 
 install: $(STAMP)
 
@@ -16,12 +17,41 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --group dev --editable .
 	@touch $@
 
+# Two runs: real requests of nine client programs, which name no account; and simulated traffic with one
+# campaign. The demo has a deployment key of its own, so that it leaves nothing outside demo-output.
+demo: export STILLWATCH_KEY_FILE := $(OUT)/key
+demo: install
+	@mkdir -p $(OUT)
+	@echo "== 1. Real requests of nine client programs =="
+	@$(BIN)/stillwatch scan 'src/stillwatch/data/captures/*.jsonl.gz' --out $(OUT)/captures
+	@echo
+	@echo "== 2. Simulated traffic: one campaign among ordinary customers =="
+	@$(BIN)/stillwatch simulate demo --out $(OUT)/traffic
+	@$(BIN)/stillwatch scan $(OUT)/traffic/exchanges --accounts $(OUT)/traffic/accounts.parquet \
+		--launches $(OUT)/traffic/launches.parquet --out $(OUT)/findings
+
 check: install
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
 test: install
 	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+# Speed and memory, as ratios within one run.
+bench: install
+	$(BIN)/python benchmarks/scan_speed.py
+
+# The reference documentation, from the schema's declarations.
+docs: install
+	$(BIN)/python tools/render_docs.py
+
+# What is shipped and made from other data: networks, the content model, the explanations' densities.
+data: install
+	$(BIN)/python tools/refresh_networks.py
+
+models: install
+	$(BIN)/python tools/train_content.py --open $(OPEN)
+	$(BIN)/python tools/fit_hypotheses.py
 
 format: install
 	$(BIN)/ruff check --fix .

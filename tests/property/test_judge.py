@@ -118,7 +118,7 @@ def test_relayed_traffic_is_told_from_the_groups_own(seed, relayed):
     assert stream.share == pytest.approx(1 - relayed, abs=0.04)
     own = dict(zip(stream.table["template_id"].to_pylist(), stream.table["own"].to_pylist(), strict=True))
     assert all(own[f"own{i}"] > 0.95 for i in range(3))
-    assert all(share < 0.5 for what, share in own.items() if what is None or what.startswith("common"))
+    assert all(share < 0.5 for what, share in own.items() if not what or what.startswith("common"))
 
 
 FEATURES = ("x", "y")

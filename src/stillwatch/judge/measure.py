@@ -31,7 +31,7 @@ FEATURES: Mapping[str, str] = {
     "one_organisation": "share of the accounts in the group's largest verified organisation",
     "sign_up_burst": "share of the accounts opened in the busiest seven days of the group's sign-ups",
     "end_users": "distinct end users passed on, over exchanges",
-    "programme": "share of the accounts opened in an education or research programme",
+    "programme": "share of the accounts verified as part of an education or research programme",
 }
 """Features, each a share between 0 and 1. None is a country, a language, a nationality or a name."""
 
@@ -209,7 +209,9 @@ def _sign_ups(members: pa.Table, accounts: pa.Table, groups: dict[str, Measured]
         features["one_organisation"] = max((verified.count(org) for org in set(verified)), default=0) / len(rows)
         kinds = [row["kind"] for row in rows if row["kind"] is not None]
         if kinds:
-            features["programme"] = sum(kind in ("education", "research") for kind in kinds) / len(kinds)
+            # Campaigns open education and research accounts too: only what was verified speaks for a programme.
+            proven = sum(row["kind"] in ("education", "research") and bool(row["verified"]) for row in rows)
+            features["programme"] = proven / len(kinds)
         times = np.sort(np.array([row["created_at"] for row in rows if row["created_at"] is not None]))
         if len(times):
             within = np.searchsorted(times, times + _WEEK_US, side="right") - np.arange(len(times))

@@ -49,8 +49,8 @@ _PLAIN: Mapping[str, tuple[str, str]] = {
     "one_organisation": ("one verified organisation holds the accounts", "no verified organisation stands behind them"),
     "sign_up_burst": ("most accounts were opened within one week", "accounts were opened over a long time"),
     "end_users": ("many end users are passed on", "few end users are passed on"),
-    "programme": ("most accounts belong to education or research programmes",
-                  "few accounts belong to education or research programmes"),
+    "programme": ("most accounts are verified members of education or research programmes",
+                  "few accounts are verified members of education or research programmes"),
 }
 
 

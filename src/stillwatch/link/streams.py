@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -16,13 +15,17 @@ from stillwatch.engine import Engine, Relation
 
 __all__ = ["Stream", "attributed", "separate"]
 
+NO_FAMILY = ""
+_ENOUGH = 10
+
 
 @dataclass(frozen=True)
 class Stream:
     """What a group's own work consists of.
 
     ``table`` holds ``template_id, system_id, own`` (probability that an exchange of a member with this content
-    belongs to the group's work); ``share`` is the share of the members' exchanges that does.
+    belongs to the group's work; ``NO_FAMILY`` where the text belongs to none); ``share`` is the share of the
+    members' exchanges that does.
     """
 
     table: pa.Table
@@ -32,39 +35,40 @@ class Stream:
 def separate(content: pa.Table, members: pa.Array) -> Stream:
     """Split the members' traffic into the group's own work and what everybody sends.
 
-    ``content`` holds ``account_id, template_id, system_id, count``. Members' traffic is a mixture θ_G = w θ_own +
-    (1−w) θ_P of own work and of the population's, measured on everybody else. What cannot be the
-    population's excess bounds 1−w from above: the smallest upper confidence bound of θ_G(c)/θ_P(c) over contents
-    c (Blanchard, Lee & Scott 2010, mixture proportion estimation). An exchange of content c is then the
-    group's own with probability 1 − (1−w) θ_P(c)/θ_G(c), at least 0.
+    ``content`` holds ``account_id, template_id, system_id, count``. Members' traffic is a mixture
+    θ_G = w θ_own + (1−w) θ_P of own work and of the population's, measured on everybody else. What cannot be the
+    population's excess bounds 1−w from above: the smallest upper confidence bound of θ_G(c)/θ_P(c) over contents c
+    (mixture proportion estimation; Blanchard, Lee & Scott 2010). An exchange of content c is then the group's own
+    with probability 1 − (1−w) θ_P(c)/θ_G(c), at least 0.
+
+    A content that fewer than two members sent, or fewer than ``_ENOUGH`` times, has no frequency worth comparing:
+    all of those are one content, with everything in the population that is not the group's.
     """
     keys = ["template_id", "system_id"]
+    for key in keys:  # a join never matches null with null
+        filled = pc.fill_null(content[key], NO_FAMILY)
+        content = content.set_column(content.schema.get_field_index(key), key, filled)
     inside = pc.is_in(content["account_id"], value_set=members)
-    mine = content.filter(inside).group_by(keys, use_threads=False).aggregate([("count", "sum")])
+    mine = content.filter(inside).group_by(keys, use_threads=False).aggregate(
+        [("count", "sum"), ("account_id", "count_distinct")])
     rest = content.filter(pc.invert(inside)).group_by(keys, use_threads=False).aggregate([("count", "sum")])
-    codes, ours, theirs = _aligned(mine, rest)
-    total, others = max(1.0, ours.sum()), max(1.0, theirs.sum())
-    usual = (theirs + 0.5) / (others + 0.5 * len(theirs) + 1.0)
+    both = mine.join(rest, keys, join_type="left outer", right_suffix="_rest").sort_by([(k, "ascending") for k in keys])
+    ours = both["count_sum"].to_numpy().astype(np.float64)
+    theirs = pc.fill_null(both["count_sum_rest"], 0).to_numpy().astype(np.float64)
+    carried = both["account_id_count_distinct"].to_numpy() >= min(2, len(members))
+    own_content = carried & (ours >= _ENOUGH)
+    total, others = max(1.0, ours.sum()), float(pc.sum(rest["count_sum"]).as_py() or 0)
+    ours = np.append(ours[own_content], ours[~own_content].sum())
+    theirs = np.append(theirs[own_content], others - theirs[own_content].sum())
+    usual = (theirs + 0.5) / (others + 0.5 * len(theirs))
     upper = (ours + 1.0 + 2.0 * np.sqrt(ours + 1.0)) / total
-    relayed = float(min(1.0, (upper / usual).min(initial=1.0))) if others > 1 else 0.0
+    relayed = float(min(1.0, (upper / usual).min())) if others else 0.0
     own = np.clip(1.0 - relayed * usual / np.maximum(ours / total, 1e-300), 0.0, 1.0)
-    table = codes.append_column("own", pa.array(own)).filter(pa.array(ours > 0))
-    return Stream(table, float((own * ours).sum() / total))
-
-
-def _aligned(mine: pa.Table, rest: pa.Table
-             ) -> tuple[pa.Table, npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Contents of either side, with the counts of both, in a fixed order."""
-    keys = ["template_id", "system_id"]
-    both = pa.concat_tables([
-        mine.append_column("ours", pc.cast(mine["count_sum"], pa.float64())).append_column(
-            "theirs", pa.array(np.zeros(mine.num_rows))),
-        rest.append_column("ours", pa.array(np.zeros(rest.num_rows))).append_column(
-            "theirs", pc.cast(rest["count_sum"], pa.float64())),
-    ])
-    summed = both.group_by(keys, use_threads=False).aggregate([("ours", "sum"), ("theirs", "sum")])
-    summed = summed.sort_by([(name, "ascending") for name in keys])
-    return summed.select(keys), summed["ours_sum"].to_numpy(), summed["theirs_sum"].to_numpy()
+    own[ours == 0] = 0.0
+    share = float((own * ours).sum() / total)
+    each = np.full(both.num_rows, own[-1])
+    each[own_content] = own[:-1]
+    return Stream(both.select(keys).append_column("own", pa.array(each)), share)
 
 
 def attributed(engine: Engine, staged: Relation, texts: Relation, members: pa.Table, streams: pa.Table) -> Relation:
@@ -75,14 +79,12 @@ def attributed(engine: Engine, staged: Relation, texts: Relation, members: pa.Ta
     several groups the most probable one has it, ties by name. Without text, all of a member's exchanges are the
     group's, as surely as the account is.
     """
-    none = ""
-    member = engine.table(members)
-    stream = engine.table(streams)
-    stream = stream.mutate(template_id=stream.template_id.fill_null(none), system_id=stream.system_id.fill_null(none))
+    member, stream = engine.table(members), engine.table(streams)
     known = texts.select("text_digest", "template_id", "system_id", "capability", "harvest", has_text=True)
     rows = staged.inner_join(member, "account_id").left_join(known, "text_digest")
     rows = rows.drop("text_digest_right") if "text_digest_right" in rows.columns else rows
-    rows = rows.mutate(template_key=rows.template_id.fill_null(none), system_key=rows.system_id.fill_null(none))
+    rows = rows.mutate(template_key=rows.template_id.fill_null(NO_FAMILY),
+                       system_key=rows.system_id.fill_null(NO_FAMILY))
     rows = rows.left_join(
         stream,
         [rows.group_id == stream.group_id, rows.template_key == stream.template_id,

@@ -17,7 +17,7 @@ from stillwatch.pipeline import ScanInputs, attribute, observe
 from stillwatch.proof.simulate import simulate
 from stillwatch.settings import DeploymentKey, load_settings
 
-__all__ = ["Example", "examples", "fit_explanations", "log_score", "prior_only_score"]
+__all__ = ["Example", "examples", "fit_explanations", "log_score", "prior_only_score", "said_of"]
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,8 @@ class Example:
     features: Mapping[str, float]
 
 
-def examples(scenario: str | Path, seeds: Sequence[int], *, scale: float = 1.0) -> Iterator[Example]:
+def examples(scenario: str | Path, seeds: Sequence[int], *, scale: float = 1.0,
+             prompts: str | None = None) -> Iterator[Example]:
     """Simulate a scenario and measure each of its labelled groups, and two random halves of each.
 
     Halves stand for groups that linking finds in part. The key is fixed: nothing measured depends on it.
@@ -41,7 +42,7 @@ def examples(scenario: str | Path, seeds: Sequence[int], *, scale: float = 1.0) 
     for seed in seeds:
         with tempfile.TemporaryDirectory() as folder, connect(settings.engine) as engine:
             traffic = Path(folder) / "traffic"
-            simulate(scenario, traffic, scale=scale, seed=seed)
+            simulate(scenario, traffic, scale=scale, seed=seed, prompts=prompts)
             inputs = ScanInputs([str(traffic / "exchanges")], accounts=traffic / "accounts.parquet")
             reduced = observe(engine, inputs, Path(folder) / "staged", settings=settings, key=key)
             truth = pq.read_table(traffic / "truth" / "members.parquet")
@@ -102,3 +103,9 @@ def log_score(known: Sequence[Example], features: Sequence[str], temper: float) 
 def prior_only_score(known: Sequence[Example]) -> float:
     """The same for somebody who looks at no feature: all verdicts, and ``undetermined``, equally likely."""
     return float(-np.log(len({e.label for e in known}) + 1))
+
+
+def said_of(explanations: Explanations, example: Example, prior: float) -> tuple[str, float]:
+    """The verdict on an example and its probability of distillation, at a prior."""
+    weighed = explanations.weigh(example.features, prior)
+    return weighed[0].verdict, next(w.probability for w in weighed if w.verdict == "distillation")
