@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from stillwatch.proof.draws import Floats, Ints, hexes, mix, permuted, sub
-from stillwatch.proof.world import CHANNELS, DAY, REGIONS, World
+from stillwatch.proof.world import CHANNELS, DAY, REGIONS, World, exact_share
 
 __all__ = ["DOMAINS", "LANGUAGES", "Accounts", "settle"]
 
@@ -101,73 +101,82 @@ def settle(world: World, name: str, count: int, first: int, app_share: float) ->
     """Ordinary accounts; ``first`` is the number of the first of them among all of the simulation.
 
     Habits that say nothing about what an account is (which parameters are sent, what was recorded at
-    sign-up) are drawn alike for every actor, so that their presence or absence gives nobody away.
+    sign-up) are drawn alike for every actor, in exact shares, so that their presence gives nobody away.
     """
     rng = world.rng(name, "accounts")
     numbers = np.arange(first, first + count)
-    def identity(purpose: str) -> Ints:
-        return (mix(world.key("identity", purpose), numbers) >> np.uint64(2)).astype(np.int64)
-
-    # An even share of the application and of clients without library headers, whatever the actor's size.
-    app = _share(rng, count, app_share)
-    client = world.clients.draw(app, rng)
+    app = exact_share(rng, np.zeros(count, dtype=bool), app_share)
     recent = rng.random(count) < 0.25
     age = np.where(recent, rng.uniform(0, world.days, count), rng.gamma(1.5, 200.0, count))
-    channel = np.where(app, CHANNELS.index("app"), rng.choice([0, 2, 3, 4], size=count, p=[0.85, 0.06, 0.04, 0.05]))
     empty = np.array([None] * count, dtype=object)
     accounts = Accounts(
         ids=hexes(permuted(world.key("account ids"), numbers, 48), "acct_", 12),
         created=np.minimum(world.start + (rng.uniform(0, 2, count) * DAY).astype(np.int64)
                            - (age * DAY).astype(np.int64), world.end - 1),
         kind=np.array(["individual"] * count, dtype=object),
-        country=empty.copy(),
-        domain=rng.choice(np.array(DOMAINS, dtype=object), size=count, p=[0.36, 0.22, 0.16, 0.1, 0.1, 0.06]),
-        pattern=rng.choice(np.array(_PATTERNS, dtype=object), size=count),
-        payment=np.where(rng.random(count) < 0.88, identity("payment"), -1),
-        phone=np.where(rng.random(count) < 0.7, identity("phone"), -1),
-        device=np.where(rng.random(count) < 0.8, identity("device"), -1),
-        signup_address=np.full(count, -1, dtype=np.int64),
-        signup_client=world.clients.draw(np.ones(count, dtype=bool), rng),
-        referral=_referrals(rng, count),
-        organization=empty.copy(),
-        verified=rng.random(count) < 0.3,
-        app=app, client=client, channel=channel,
+        country=empty.copy(), organization=empty.copy(),
+        app=app, client=world.clients.draw(app, rng),
+        channel=np.where(app, CHANNELS.index("app"),
+                         rng.choice([0, 2, 3, 4], size=count, p=[0.85, 0.06, 0.04, 0.05])),
         region=rng.choice(len(REGIONS), size=count, p=[0.4, 0.15, 0.3, 0.15]),
         offset=np.zeros(count), language=np.zeros(count, dtype=np.int64),
         home=np.zeros(count, dtype=np.int64), lease=np.exp(rng.normal(1.6, 0.9, count)),
         mobile=np.zeros(count, dtype=np.int64), mobile_share=rng.beta(1.0, 3.0, count),
-        temperature=np.where(_share(rng, count, 0.45),
-                             rng.choice([0.0, 0.2, 0.3, 0.6, 0.7, 0.8, 1.0], size=count,
-                                        p=[0.2, 0.12, 0.08, 0.12, 0.25, 0.08, 0.15]), np.nan),
-        top_p=np.where(_share(rng, count, 0.2), rng.choice([0.9, 0.95, 1.0], size=count), np.nan),
-        max_tokens=np.where(_share(rng, count, 0.6),
-                            rng.choice([512, 1024, 2048, 4096, 8192, 16384], size=count), -1),
-        n=np.where(_share(rng, count, 0.15), 1, -1),
-        effort=np.where(_share(rng, count, 0.25), rng.integers(0, 3, count), -1),
-        logprobs=np.where(_share(rng, count, 0.1), rng.integers(0, 2, count), -1),
-        streaming=np.clip(rng.beta(0.6, 0.6, count), 0.0, 1.0),
-        passes_user=_share(rng, count, 0.15),
-        own_system=_share(rng, count, 0.6), offers_tools=_share(rng, count, 0.25),
-        batches=_share(rng, count, 0.08),
-        keys=1 + rng.geometric(0.75, count).astype(np.int64) - 1,
-        input_bias=rng.normal(0.0, 0.3, count), output_bias=rng.normal(0.0, 0.4, count),
+        **_recorded(world, rng, numbers), **_habits(rng, app),
     )
     place(accounts, world, rng, _countries(rng, count))
-    signed = rng.random(count) < 0.95
+    signed = exact_share(rng, app, 0.95)
     at_home = world.networks.hosts(accounts.home, mix(sub(world.key(name), "signup"), numbers))
     accounts.signup_address = np.where(signed, at_home, -1)
     return accounts
 
 
-def _referrals(rng: np.random.Generator, count: int) -> np.ndarray[Any, Any]:
-    codes = rng.choice(np.array(["SPRING10", "FRIEND5", "PODCAST", "LAUNCH", "BACKTOWORK"], dtype=object), size=count)
-    codes[rng.random(count) >= 0.08] = None
-    return codes
+def _recorded(world: World, rng: np.random.Generator, numbers: Ints) -> dict[str, Any]:
+    """What the provider recorded at sign-up."""
+    count = len(numbers)
+    every = np.zeros(count, dtype=bool)
+
+    def identity(purpose: str, share: float) -> Ints:
+        drawn = (mix(world.key("identity", purpose), numbers) >> np.uint64(2)).astype(np.int64)
+        return np.where(exact_share(rng, every, share), drawn, -1)
+
+    codes = np.array(["SPRING10", "FRIEND5", "PODCAST", "LAUNCH", "BACKTOWORK"], dtype=object)
+    referral = rng.choice(codes, size=count)
+    referral[~exact_share(rng, every, 0.08)] = None
+    return {
+        "domain": rng.choice(np.array(DOMAINS, dtype=object), size=count, p=[0.36, 0.22, 0.16, 0.1, 0.1, 0.06]),
+        "pattern": rng.choice(np.array(_PATTERNS, dtype=object), size=count),
+        "payment": identity("payment", 0.88),
+        "phone": identity("phone", 0.7),
+        "device": identity("device", 0.8),
+        "signup_address": np.full(count, -1, dtype=np.int64),
+        "signup_client": world.clients.draw(~every, rng),
+        "referral": referral,
+        "verified": exact_share(rng, every, 0.3),
+    }
 
 
-def _share(rng: np.random.Generator, count: int, share: float) -> np.ndarray[Any, Any]:
-    """Exactly the given share of accounts, rounded, in random places."""
-    chosen = np.zeros(count, dtype=bool)
-    # The fraction left over is drawn, so that small groups are not all rounded the same way.
-    chosen[: int(np.floor(share * count + rng.random()))] = True
-    return rng.permutation(chosen)
+def _habits(rng: np.random.Generator, app: np.ndarray[Any, Any]) -> dict[str, Any]:
+    """Which parameters an account's client sends, and with which values."""
+    count = len(app)
+
+    def sent(share: float, values: Any, missing: float, weights: Any = None) -> Any:
+        return np.where(exact_share(rng, app, share), rng.choice(values, size=count, p=weights), missing)
+
+    return {
+        "temperature": sent(0.45, [0.0, 0.2, 0.3, 0.6, 0.7, 0.8, 1.0], np.nan,
+                            [0.2, 0.12, 0.08, 0.12, 0.25, 0.08, 0.15]),
+        "top_p": sent(0.2, [0.9, 0.95, 1.0], np.nan),
+        "max_tokens": sent(0.6, [512, 1024, 2048, 4096, 8192, 16384], -1),
+        "n": sent(0.15, [1], -1),
+        "effort": sent(0.25, [0, 1, 2], -1),
+        "logprobs": sent(0.1, [0, 1], -1),
+        "streaming": np.clip(rng.beta(0.6, 0.6, count), 0.0, 1.0),
+        "passes_user": exact_share(rng, app, 0.15),
+        "own_system": exact_share(rng, app, 0.6),
+        "offers_tools": exact_share(rng, app, 0.2),
+        "batches": exact_share(rng, app, 0.08),
+        "keys": rng.geometric(0.75, count).astype(np.int64),
+        "input_bias": rng.normal(0.0, 0.3, count),
+        "output_bias": rng.normal(0.0, 0.4, count),
+    }

@@ -31,4 +31,4 @@ class ActorParameters(BaseModel):
     accounts: Count = Field(description="accounts at scale 1")
     exchanges: int = Field(ge=1, le=1_000_000_000, description="exchanges at scale 1, about")
     active: Span = Field(default_factory=lambda: Span(first=0, last=None), description="days on which it is active")
-    app_share: Share = Field(0.3, description="share of accounts that use the provider's own application")
+    app_share: Share = Field(0.2, description="share of accounts that use the provider's own application")

@@ -121,6 +121,7 @@ def read(text: str, source: str) -> Scenario:
 
 
 def _parse(data: dict[str, Any], node: yaml.Node, source: str) -> Scenario:
+    names: set[str] = set()
     for number, actor in enumerate(data.get("actors") or []):
         place: tuple[int | str, ...] = ("actors", number)
         kind = actor.get("actor") if isinstance(actor, dict) else None
@@ -133,6 +134,10 @@ def _parse(data: dict[str, Any], node: yaml.Node, source: str) -> Scenario:
             ACTORS[kind].Parameters.model_validate(actor)
         except ValidationError as error:
             raise _explained(error, ACTORS[kind].Parameters, node, place, source) from error
+        if actor["name"] in names:
+            raise InputError(f"{source}, line {_line(node, (*place, 'name'))}: two actors are called {actor['name']!r}",
+                             remedy="give each a name of its own: it is the group's name in the labels")
+        names.add(actor["name"])
     try:
         return Scenario.model_validate(data)
     except ValidationError as error:

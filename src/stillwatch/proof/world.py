@@ -19,7 +19,7 @@ from stillwatch.proof.prompts import Library, library
 if TYPE_CHECKING:
     from stillwatch.proof.scenario import Scenario
 
-__all__ = ["CHANNELS", "DAY", "HOUR", "REGIONS", "SECOND", "Clients", "World", "clients", "parameters"]
+__all__ = ["CHANNELS", "DAY", "HOUR", "REGIONS", "SECOND", "Clients", "World", "clients", "exact_share", "parameters"]
 
 SECOND = 1_000_000
 HOUR = 3_600 * SECOND
@@ -40,6 +40,18 @@ def parameters() -> dict[str, Any]:
     return _json("parameters")
 
 
+def exact_share(rng: np.random.Generator, strata: Any, share: float) -> Any:
+    """A share of rows, in random places, exact within either value of ``strata`` (a boolean array).
+
+    What is left of a row by rounding is drawn, so that small groups are not all rounded the same way.
+    """
+    chosen = np.zeros(len(strata), dtype=bool)
+    for value in (False, True):
+        rows = rng.permutation(np.flatnonzero(strata == value))
+        chosen[rows[: int(np.floor(share * len(rows) + rng.random()))]] = True
+    return chosen
+
+
 @dataclass(frozen=True)
 class Clients:
     """Client programs: one entry a library, version and system."""
@@ -54,9 +66,11 @@ class Clients:
     def draw(self, app: Any, rng: np.random.Generator) -> Ints:
         """A client for each account, by whether it uses the application or the interface."""
         out = np.empty(len(app), dtype=np.int64)
-        for value in (False, True):
-            weights = np.where(self.app == value, self.weights, 0.0)
-            rows = np.flatnonzero(app == value)
+        interface = self.weights * ~self.app
+        bare = exact_share(rng, app, float((interface * self.headerless).sum() / interface.sum()))
+        for value, headerless in ((False, False), (False, True), (True, False), (True, True)):
+            rows = np.flatnonzero((app == value) & ((bare == headerless) | value))
+            weights = np.where((self.app == value) & ((self.headerless == headerless) | value), self.weights, 0.0)
             out[rows] = rng.choice(len(weights), size=len(rows), p=weights / weights.sum())
         return out
 

@@ -136,6 +136,16 @@ class Actor(Generic[P]):
         """All accounts are paid for by one instrument."""
         self.accounts.payment[:] = np.int64(int(self.key) >> 2)
 
+    def established(self, rng: np.random.Generator) -> None:
+        """The accounts have been there for a while."""
+        age = rng.uniform(25, 500) + rng.exponential(8.0, self.count)
+        self.accounts.created = self.world.start - (age * DAY).astype(np.int64)
+
+    def common_system(self, rows: Rows) -> pa.Array:
+        """The system prompt that clients send by default, for accounts that have that habit."""
+        text = self.world.prompts.common.slot("default_system", mix(sub(self.key, "default"), rows.account))
+        return pa.compute.if_else(pa.array(self.accounts.own_system[rows.account]), text, pa.scalar(None, pa.string()))
+
     def tooled(self, rows: Rows) -> pa.Array:
         """Tools of the accounts that offer any: each its own set, in every request."""
         offered = self.world.prompts.tools(mix(sub(self.key, "own tools"), rows.account))

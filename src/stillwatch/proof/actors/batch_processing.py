@@ -38,6 +38,7 @@ class BatchProcessing(Actor[BatchProcessingParameters]):
         accounts.channel = np.where(accounts.channel == CHANNELS.index("app"), 0, accounts.channel)
         accounts.client[:] = int(self.world.clients.draw(np.array([False]), rng)[0])
         self.one_payer()
+        self.established(rng)
         accounts.domain[:] = f"ops{int(rng.integers(100, 999))}.example"
         accounts.kind[:] = "startup"
         site = net.of("hosting")

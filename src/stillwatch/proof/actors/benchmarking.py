@@ -56,10 +56,11 @@ class Benchmarking(Actor[BenchmarkingParameters]):
         accounts.verified[:] = True
         accounts.domain[:] = f"lab{int(rng.integers(100, 999))}.example"
         self.one_payer()
+        self.established(rng)
         accounts.app[:] = False
         accounts.channel = np.where(accounts.channel == CHANNELS.index("app"), 0, accounts.channel)
         accounts.client[:] = int(self.world.clients.draw(np.array([False]), rng)[0])
-        accounts.temperature[:] = 0.0
+        accounts.temperature *= 0.0
         site = net.of("corporate") if rng.random() < 0.5 else net.of("hosting")
         self.site = site[rng.integers(0, len(site), 1)]
         self.suites = [suite for suite in self.parameters.suites if suite in _FRAMES]

@@ -232,6 +232,11 @@ class Campaign(Actor[CampaignParameters]):
                 pieces.append((places, self._item(self.families[int(stream)], part)))
         return scatter(pieces, len(rows))
 
+    def _default_system(self, rows: Rows) -> pa.Array:
+        """Where a family has no system text, some clients send their usual one."""
+        usual = uniforms(sub(self.key, "usual system"), rows.account) < 0.35
+        return pa.compute.if_else(pa.array(usual), self.common_system(rows), pa.scalar(None, pa.string()))
+
     def _item(self, family: Family, rows: Rows) -> Speech:
         library = self.world.prompts
         keys = self.keys_of("item", rows.item)
@@ -241,7 +246,7 @@ class Campaign(Actor[CampaignParameters]):
         if later.any():
             step = library.things.slot("observation", self.keys_of("step", rows.item, rows.turn), "s")
             prompt = pa.compute.if_else(pa.array(later), step, prompt)
-        spoken = Speech.plain(prompt, system)
+        spoken = Speech.plain(prompt, system if system is not None else self._default_system(rows))
         spoken.capability[:] = family.capability
         if family.tools:
             spoken.tools = library.tools(keys)

@@ -115,6 +115,9 @@ class Individuals(Actor[IndividualsParameters]):
             spoken = self.chat(part)
             owns = self.accounts.own_system[part.account]
             system = self.world.prompts.own_system(self.keys_of("system", part.account))
+            # Many keep what their client sends anyway.
+            default = uniforms(sub(self.key, "default system"), part.account) < 0.4
+            system = pa.compute.if_else(pa.array(default), self.common_system(part), system)
             spoken.system = pa.compute.if_else(pa.array(owns & ~self.accounts.app[part.account]), system,
                                                pa.scalar(None, pa.string()))
             spoken.tools = self.tooled(part)

@@ -42,6 +42,7 @@ class Reseller(Actor[ResellerParameters]):
         accounts.verified[:] = True
         accounts.domain[:] = f"access{int(rng.integers(100, 999))}.example"
         self.one_payer()
+        self.established(rng)
         accounts.app[:] = False
         accounts.channel = np.where(accounts.channel == CHANNELS.index("app"), 0, accounts.channel)
         accounts.client[:] = int(self.world.clients.draw(np.array([False]), rng)[0])
