@@ -27,8 +27,8 @@ __all__ = ["HALVES", "Family", "Library", "half_of", "library"]
 
 HALVES = ("A", "B")
 _POOLS = ("seed_problems", "tool_queries", "instructions", "benchmarks", "support", "chat", "issues")
-# Whole numbers in running text; those in formulas, decimals and names are left alone.
-_NUMBER = re.compile(r"(?<![\w\\{^_.,$/:-])\d{1,4}(?![\w}^_$/:%-]|[.,]\d)")
+# Whole numbers that can be changed; exponents, indices, decimals, dates and names are left alone.
+_NUMBER = re.compile(r"(?<![\w\\^_.,/:])\d{1,4}(?![.,]\d|\w{2}|[\d/:])")
 _VARIED = 4
 # Lists whose phrases identify a text are split; function words and numbers are common to both halves.
 _SPLIT = frozenset({"core", "followup", "thing", "concept", "occasion", "plan", "saying", "answer_part", "rubric",
@@ -91,6 +91,8 @@ class Library:
         for kind, rows in grouped.items():
             self._pools[kind] = pa.array([row["text"] for row in rows], pa.string())
         self._segments = _segments([row["text"] for row in grouped["math_problem"]])
+        # Seeds that hold numbers enough to be varied.
+        self._varied = np.flatnonzero((self._segments[1] >= 2).sum(axis=1) >= 2)
         self.families = tuple(
             Family(row["name"], row["use"], row["capability"], bool(row.get("tools")),
                    tuple(row.get("system", ())),
@@ -190,14 +192,14 @@ class Library:
     def _fresh_problem(self, keys: Keys) -> pa.Array:
         """A seed problem with its whole numbers changed, as pipelines augment their seeds."""
         texts, values = self._segments
-        rows = (keys % np.uint64(len(texts[0]))).astype(np.int64)
+        rows = self._varied[(keys % np.uint64(len(self._varied))).astype(np.int64)]
         index = pa.array(rows)
         columns: list[pa.Array | str] = [texts[0].take(index)]
         for place in range(_VARIED):
             base = values[rows, place]
-            span = np.maximum(base // 2, 3)
+            span = np.maximum(base, 8)
             drawn = (mix(salted("vary"), keys, place) % np.uint64(1 << 31)).astype(np.int64)
-            changed = np.where(base < 2, base, np.maximum(2, base - span // 2 + drawn % (span + 1)))
+            changed = np.where(base < 2, base, np.maximum(2, base - span // 2) + drawn % (span + 1))
             text = self._numbers.take(pa.array(np.clip(changed, 0, 9_999)))
             columns.append(pc.if_else(pa.array(base < 0), pa.scalar("", pa.string()), text))
             columns.append(texts[place + 1].take(index))

@@ -131,7 +131,7 @@ class Individuals(Actor[IndividualsParameters]):
         library = self.world.prompts
         keys = self.keys_of("data", rows.conv)
         habit = (self.keys_of("program", rows.account) % np.uint64(5)).astype(np.int64)
-        slots = ("passage", "chat_code", "chat", "table", "math_fresh")
+        slots = ("passage", "coding", "chat", "table", "math_fresh")
         prompt = by_group(habit, lambda group, places: library.things.slot(slots[group], keys[places], "own"))
         spoken = Speech.plain(prompt)
         system = library.own_system(self.keys_of("system", rows.account))
