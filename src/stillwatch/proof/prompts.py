@@ -49,6 +49,7 @@ class Family:
     use: str
     capability: str
     tools: bool
+    tool_names: tuple[str, ...]
     system: tuple[str, ...]
     parts: tuple[tuple[str, ...], ...]
 
@@ -95,6 +96,7 @@ class Library:
         self._varied = np.flatnonzero((self._segments[1] >= 2).sum(axis=1) >= 2)
         self.families = tuple(
             Family(row["name"], row["use"], row["capability"], bool(row.get("tools")),
+                   tuple(row["tools"]) if isinstance(row.get("tools"), list) else (),
                    tuple(row.get("system", ())),
                    tuple((part,) if isinstance(part, str) else tuple(part) for part in row["parts"]))
             for row in _yaml("families")["families"] if row["half"] == half
@@ -141,6 +143,12 @@ class Library:
             return None, prompt
         systems = pa.array([text.replace("{{", "{").replace("}}", "}") for text in family.system], pa.string())
         return systems.take(pa.array(family.wordings(variants, -1, len(systems)))), prompt
+
+    def family_tools(self, family: Family, keys: Keys) -> pa.Array:
+        """Names of the tools that each row of a family offers: always the same, or a set for each key."""
+        if family.tool_names:
+            return pa.array([list(family.tool_names)] * len(keys), pa.list_(pa.string()))
+        return self.tools(keys)
 
     def tools(self, keys: Keys) -> pa.Array:
         """Names of the tools that each row offers, three to six of the pool."""

@@ -249,5 +249,5 @@ class Campaign(Actor[CampaignParameters]):
         spoken = Speech.plain(prompt, system if system is not None else self._default_system(rows))
         spoken.capability[:] = family.capability
         if family.tools:
-            spoken.tools = library.tools(keys)
+            spoken.tools = library.family_tools(family, keys)
         return spoken

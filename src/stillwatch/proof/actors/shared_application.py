@@ -101,5 +101,5 @@ class SharedApplication(Actor[SharedApplicationParameters]):
         spoken = Speech.plain(prompt, system)
         spoken.capability[:] = self.family.capability
         if self.family.tools:
-            spoken.tools = library.tools(mix(sub(self.key, "tools"), np.zeros(len(rows), dtype=np.int64)))
+            spoken.tools = library.family_tools(self.family, self.keys_of("tools", np.zeros(len(rows), dtype=np.int64)))
         return spoken
