@@ -21,7 +21,7 @@ def answer_of(body: Any) -> dict[str, Any]:
         return _from_text(body)
     if isinstance(body, list):
         return _from_events(body)
-    if not isinstance(body, Mapping):
+    if not isinstance(body, dict):
         return {}
     found = usage_of(body.get("usage", body.get("usageMetadata")))
     text = _text(body)
@@ -32,7 +32,7 @@ def answer_of(body: Any) -> dict[str, Any]:
 
 def usage_of(usage: Any) -> dict[str, Any]:
     """Token counts as the provider reports them (Anthropic's input count leaves cached tokens out)."""
-    if not isinstance(usage, Mapping):
+    if not isinstance(usage, dict):
         return {}
     inward = _details(usage, "prompt_tokens_details", "input_tokens_details")
     outward = _details(usage, "completion_tokens_details", "output_tokens_details")
@@ -49,7 +49,7 @@ def usage_of(usage: Any) -> dict[str, Any]:
 def _details(usage: Mapping[str, Any], *names: str) -> Mapping[str, Any]:
     for name in names:
         inner = usage.get(name)
-        if isinstance(inner, Mapping):
+        if isinstance(inner, dict):
             return inner
     return {}
 
@@ -61,7 +61,7 @@ def _first(values: Mapping[str, Any], *names: str) -> Any:
 def _items(value: Any) -> Iterator[Mapping[str, Any]]:
     if isinstance(value, (list, tuple)):
         for item in value:
-            if isinstance(item, Mapping):
+            if isinstance(item, dict):
                 yield item
 
 
@@ -69,21 +69,21 @@ def _text(body: Mapping[str, Any]) -> str | None:
     texts: list[str | None] = []
     for choice in _items(body.get("choices")):
         message = choice.get("message")
-        texts.append(text_of(message.get("content")) if isinstance(message, Mapping) else choice.get("text"))
+        texts.append(text_of(message.get("content")) if isinstance(message, dict) else choice.get("text"))
     for item in _items(body.get("output")):
         if item.get("type", "message") == "message":
             texts.append(text_of(item.get("content")))
     for candidate in _items(body.get("candidates")):
         content = candidate.get("content")
-        if isinstance(content, Mapping):
+        if isinstance(content, dict):
             texts.append(text_of(content.get("parts")))
     output = body.get("output")
-    if isinstance(output, Mapping) and isinstance(output.get("message"), Mapping):
+    if isinstance(output, dict) and isinstance(output.get("message"), dict):
         texts.append(text_of(output["message"].get("content")))
     if not texts and (body.get("type") == "message" or body.get("role") == "assistant"):
         texts.append(text_of(body.get("content")))
     message = body.get("message")
-    if not texts and isinstance(message, Mapping):
+    if not texts and isinstance(message, dict):
         texts.append(text_of(message.get("content")))
     if not texts:
         texts += [body.get(name) for name in ("output_text", "completion", "response", "text", "content")]
@@ -118,9 +118,9 @@ def _from_events(events: list[Any]) -> dict[str, Any]:
     for event in _items(events):
         pieces += [piece for piece in _deltas(event) if isinstance(piece, str)]
         holder = event.get("message") if event.get("type") == "message_start" else event.get("response", event)
-        if isinstance(holder, Mapping):
+        if isinstance(holder, dict):
             found.update(usage_of(holder.get("usage", holder.get("usageMetadata"))))
-        if event.get("type") == "response.completed" and isinstance(event.get("response"), Mapping):
+        if event.get("type") == "response.completed" and isinstance(event.get("response"), dict):
             text = _text(event["response"])
             if text is not None:
                 return {**found, "response": text}
@@ -132,13 +132,13 @@ def _from_events(events: list[Any]) -> dict[str, Any]:
 def _deltas(event: Mapping[str, Any]) -> Iterator[Any]:
     for choice in _items(event.get("choices")):
         delta = choice.get("delta")
-        yield delta.get("content") if isinstance(delta, Mapping) else choice.get("text")
+        yield delta.get("content") if isinstance(delta, dict) else choice.get("text")
     delta = event.get("delta")
     if event.get("type") == "response.output_text.delta":
         yield delta
-    elif isinstance(delta, Mapping) and event.get("type") == "content_block_delta":
+    elif isinstance(delta, dict) and event.get("type") == "content_block_delta":
         yield delta.get("text")
     for candidate in _items(event.get("candidates")):
         content = candidate.get("content")
-        if isinstance(content, Mapping):
+        if isinstance(content, dict):
             yield text_of(content.get("parts"))

@@ -128,7 +128,7 @@ def as_extra(value: Any) -> dict[str, Any]:
     """``extra`` as a dict: JSON text is taken apart, other text kept under ``extra``."""
     if value is None:
         return {}
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return dict(value)
     if isinstance(value, str):
         try:

@@ -26,7 +26,7 @@ _REQUEST = frozenset({"model", "messages", "input", "prompt", "contents", "reque
 
 def holds_request(body: Any) -> bool:
     """Whether a body is a request to a model, whatever the path."""
-    return isinstance(body, Mapping) and not _REQUEST.isdisjoint(body)
+    return isinstance(body, dict) and not _REQUEST.isdisjoint(body)
 
 
 def body_columns(body: Mapping[str, Any], key: DeploymentKey) -> tuple[Row, dict[str, Any]]:
@@ -54,7 +54,7 @@ def _messages(rest: dict[str, Any], row: Row, key: DeploymentKey) -> None:
             value = "\n".join(value)
         if name == "input" and _is_tokens(value):
             continue
-        if not isinstance(value, (str, list, Mapping)):
+        if not isinstance(value, (str, list, dict)):
             continue
         read = conversation(value if name not in ("prompt", "inputText") else str(value), system)
         if name == "input" and isinstance(value, list) and all(isinstance(part, str) for part in value) and value:
@@ -68,7 +68,7 @@ def _messages(rest: dict[str, Any], row: Row, key: DeploymentKey) -> None:
             row["reasoning_signature"] = key.digest("reasoning", read.signature)
         break
     else:
-        text = text_of(system.get("parts", system) if isinstance(system, Mapping) else system)
+        text = text_of(system.get("parts", system) if isinstance(system, dict) else system)
         if text:
             row["system_prompt"] = text
 
@@ -89,7 +89,7 @@ def _grouped(rest: dict[str, Any], row: Row) -> None:
     """Parameters that some APIs keep in a group of their own."""
     for group in _GROUPS:
         inner = rest.get(group)
-        if isinstance(inner, Mapping):
+        if isinstance(inner, dict):
             left = dict(inner)
             for name, column in _GROUPED.items():
                 if name in left and column not in row:
@@ -116,7 +116,7 @@ def _parameters(rest: dict[str, Any], row: Row) -> None:
         row["logprobs"] = True
     for group in ("reasoning", "output_config"):
         inner = rest.get(group)
-        if isinstance(inner, Mapping) and isinstance(inner.get("effort"), str):
+        if isinstance(inner, dict) and isinstance(inner.get("effort"), str):
             row.setdefault("reasoning_effort", inner["effort"])
             rest[group] = {name: value for name, value in inner.items() if name != "effort"}
 
@@ -127,12 +127,12 @@ def _output(rest: dict[str, Any], row: Row) -> None:
         row["tools"] = tools
     asked = rest.get("response_format")
     holder: dict[str, Any] | None = None
-    if asked is None and isinstance(rest.get("text"), Mapping):
+    if asked is None and isinstance(rest.get("text"), dict):
         holder = dict(rest["text"])
         asked = holder.get("format")
-    if asked is None and isinstance(rest.get("output_config"), Mapping):
+    if asked is None and isinstance(rest.get("output_config"), dict):
         asked = rest["output_config"].get("format")
-    if isinstance(asked, Mapping):
+    if isinstance(asked, dict):
         row["response_format"] = asked.get("type")
         # The schema that was asked for says much about the client: it stays in the rest.
         if set(asked) == {"type"}:
@@ -154,15 +154,15 @@ def _caller(rest: dict[str, Any], row: Row) -> None:
         if _is_id(rest.get(name)) and "end_user_id" not in row:
             row["end_user_id"] = rest.pop(name)
     metadata = rest.get("metadata")
-    if isinstance(metadata, Mapping) and _is_id(metadata.get("user_id")) and "end_user_id" not in row:
+    if isinstance(metadata, dict) and _is_id(metadata.get("user_id")) and "end_user_id" not in row:
         row["end_user_id"] = metadata["user_id"]
         rest["metadata"] = {name: value for name, value in metadata.items() if name != "user_id"}
     talk = rest.get("conversation")
-    if isinstance(talk, Mapping):
+    if isinstance(talk, dict):
         talk = talk.get("id")
     if isinstance(talk, str) and talk:
         row["conversation_id"] = talk
-        if not isinstance(rest["conversation"], Mapping):
+        if not isinstance(rest["conversation"], dict):
             del rest["conversation"]
 
 

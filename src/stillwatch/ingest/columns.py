@@ -130,7 +130,8 @@ def _cast(array: pa.Array, kind: pa.DataType) -> pa.Array | None:
     if kind == pa.bool_():
         return array if pa.types.is_boolean(source) else None
     if (pa.types.is_list(source) or pa.types.is_large_list(source)) and (
-            pa.types.is_string(source.value_type) or pa.types.is_large_string(source.value_type)):
+            pa.types.is_string(source.value_type) or pa.types.is_large_string(source.value_type)
+            or pa.types.is_null(source.value_type)):
         cast = array.cast(kind)
         cast.validate(full=True)
         return cast if _whole(cast) else None

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from stillwatch.ingest import jsontext
-from stillwatch.ingest.lines import TOO_LONG, lines
+from stillwatch.ingest.lines import BLANK, TOO_LONG, lines
 from stillwatch.ingest.model import BadRecord
 from stillwatch.ingest.opening import Stream
 from stillwatch.settings import Settings
@@ -21,7 +21,6 @@ SAMPLE = 1 << 20
 _BOM = b"\xef\xbb\xbf"
 _PARQUET = b"PAR1"
 _DELIMITERS = ",;\t|"
-_BLANK = b" \t\r\n"
 _HEADER_NAME = re.compile(r"[^\x00-\x1f]{1,200}\Z")
 
 
@@ -128,15 +127,15 @@ def _container(sample: bytes) -> str:
     sample = sample.removeprefix(_BOM)
     rows = sample.split(b"\n")
     whole = rows[:-1] if len(sample) >= SAMPLE and len(rows) > 1 else rows
-    whole = [row for row in whole if row.strip(_BLANK)]
+    whole = [row for row in whole if row.strip(BLANK)]
     if not whole:
         return "empty" if len(sample) < SAMPLE else "jsonl"
-    head = whole[0].strip(_BLANK)
+    head = whole[0].strip(BLANK)
     opens = head[:1]
     if _is_json(head):
         # A whole array in one line is a document unless other lines follow that are values of their own.
         return "json" if opens == b"[" and (len(whole) == 1 or not _is_json(whole[1])) else "jsonl"
-    braces = [row for row in whole if row.startswith(b"{") and len(row.strip(_BLANK)) > 1]
+    braces = [row for row in whole if row.startswith(b"{") and len(row.strip(BLANK)) > 1]
     if opens == b"[":
         return "json"
     if any(_is_json(row) for row in braces[:1000]):
@@ -161,12 +160,12 @@ def _delimiter(header: bytes) -> str:
 
 
 def _json_lines(chunks: Iterator[bytes], limit: int) -> Iterator[Item]:
-    for place, line in enumerate(lines(chunks, limit), start=1):
+    for place, line in lines(chunks, limit):
         if line is TOO_LONG:
             yield Item(place, BadRecord("too_large", "see settings.max_record_bytes"), 0)
             continue
         assert isinstance(line, bytes)
-        if not line.strip(_BLANK):
+        if not line.strip(BLANK):
             continue
         yield Item(place, _value(line), len(line))
 
@@ -210,13 +209,14 @@ class _CsvLines:
     """Lines for the csv module; one too long raises ``BadRecord`` once, and reading can go on."""
 
     def __init__(self, chunks: Iterator[bytes], limit: int) -> None:
-        self._lines = lines(chunks, limit)
+        self._lines = lines(chunks, limit, empty=True)
+        self.number = 0  # of the last line read
 
     def __iter__(self) -> _CsvLines:
         return self
 
     def __next__(self) -> str:
-        line = next(self._lines)
+        self.number, line = next(self._lines)
         if line is TOO_LONG:
             raise BadRecord("too_large", "see settings.max_record_bytes")
         assert isinstance(line, bytes)
@@ -228,9 +228,8 @@ def _csv_rows(chunks: Iterator[bytes], limit: int, container: str) -> Iterator[I
     feed = _CsvLines(chunks, limit)
     reader = csv.reader(feed, delimiter=container[3:] or ",")
     header: list[str] | None = None
-    skipped = 0
     while True:
-        place = reader.line_num + skipped + 1
+        before = feed.number
         try:
             cells = next(reader)
         except StopIteration:
@@ -238,12 +237,13 @@ def _csv_rows(chunks: Iterator[bytes], limit: int, container: str) -> Iterator[I
         except BadRecord as bad:
             if bad.reason != "too_large":
                 raise
-            skipped += 1
-            yield Item(place, bad, 0)
+            yield Item(feed.number, bad, 0)
             continue
         except csv.Error:
-            yield Item(place, BadRecord("unparsable"), 0)
+            yield Item(feed.number, BadRecord("unparsable"), 0)
             continue
+        place = before + 1
+        size = sum(map(len, cells))
         if not cells or (len(cells) == 1 and not cells[0].strip()):
             continue
         if header is None:
@@ -251,7 +251,8 @@ def _csv_rows(chunks: Iterator[bytes], limit: int, container: str) -> Iterator[I
             if len(set(header)) != len(header) or not all(_HEADER_NAME.match(cell) for cell in header):
                 header = [cell or f"column_{at}" for at, cell in enumerate(header, start=1)]
             continue
-        yield Item(place, _row(header, cells), sum(map(len, cells)))
+        large = BadRecord("too_large", "see settings.max_record_bytes") if size > limit else None
+        yield Item(place, large or _row(header, cells), size)
 
 
 def _row(header: list[str], cells: list[str]) -> dict[str, str | None] | BadRecord:

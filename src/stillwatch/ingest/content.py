@@ -47,10 +47,10 @@ def _texts(content: Any) -> Iterator[str]:
     for part in parts:
         if isinstance(part, str):
             yield part
-        elif isinstance(part, Mapping):
+        elif isinstance(part, dict):
             kind = _string(part.get("type"))
             text = part.get("text", part.get("refusal"))
-            if isinstance(text, Mapping):
+            if isinstance(text, dict):
                 # Assistants' parts: {"type": "text", "text": {"value": …}}.
                 text = text.get("value")
             if isinstance(text, str) and (kind is None or kind in _TEXT):
@@ -64,7 +64,7 @@ def _kinds(content: Any) -> Iterator[str]:
     for part in content if isinstance(content, (list, tuple)) else [content]:
         if isinstance(part, str):
             yield "text"
-        if not isinstance(part, Mapping):
+        if not isinstance(part, dict):
             continue
         kind = _string(part.get("type"))
         names = {kind} if kind else set(part)
@@ -81,7 +81,7 @@ def _kinds(content: Any) -> Iterator[str]:
         if kind in ("tool_result", "tool_call_output") or "toolResult" in part:
             yield from _kinds(part.get("content"))
         media = part.get("inlineData", part.get("inline_data", part.get("fileData", part.get("file_data"))))
-        if isinstance(media, Mapping):
+        if isinstance(media, dict):
             yield _media(media.get("mimeType", media.get("mime_type")))
 
 
@@ -93,7 +93,7 @@ def _media(mime: Any) -> str:
 def _is_tool_result(content: Any) -> bool:
     """Whether a user message only carries tools' results, as Anthropic's and Google's APIs send them."""
     return isinstance(content, (list, tuple)) and bool(content) and all(
-        isinstance(part, Mapping) and (part.get("type") in ("tool_result", "web_search_tool_result")
+        isinstance(part, dict) and (part.get("type") in ("tool_result", "web_search_tool_result")
                                        or "toolResult" in part or "functionResponse" in part)
         for part in content)
 
@@ -105,7 +105,7 @@ def _signature(message: Mapping[str, Any]) -> str | None:
     parts = [message.get("content"), message.get("thinking_blocks"), message.get("reasoning_details"),
              message.get("parts")]
     for part in (item for group in parts if isinstance(group, (list, tuple)) for item in group):
-        if isinstance(part, Mapping):
+        if isinstance(part, dict):
             for name in ("signature", "thoughtSignature", "thought_signature", "encrypted_content"):
                 found = _string(part.get(name))
                 if found:
@@ -115,7 +115,7 @@ def _signature(message: Mapping[str, Any]) -> str | None:
                 if found:
                     return found
             inner = part.get("reasoningContent")
-            if isinstance(inner, Mapping) and isinstance(inner.get("reasoningText"), Mapping):
+            if isinstance(inner, dict) and isinstance(inner.get("reasoningText"), dict):
                 found = _string(inner["reasoningText"].get("signature"))
                 if found:
                     return found
@@ -133,10 +133,10 @@ def conversation(messages: Any, system: Any = None) -> Conversation:
     """
     read = Conversation()
     if system is not None:
-        text = text_of(system.get("parts", system) if isinstance(system, Mapping) else system)
+        text = text_of(system.get("parts", system) if isinstance(system, dict) else system)
         if text:
             read.system.append(text)
-    if isinstance(messages, (str, Mapping)):
+    if isinstance(messages, (str, dict)):
         messages = [messages]
     for message in messages if isinstance(messages, (list, tuple)) else ():
         _read(message, read)
@@ -146,7 +146,7 @@ def conversation(messages: Any, system: Any = None) -> Conversation:
 def _read(message: Any, read: Conversation) -> None:
     if isinstance(message, str):
         message = {"role": "user", "content": message}
-    if not isinstance(message, Mapping):
+    if not isinstance(message, dict):
         read.turns += 1
         return
     read.signature = read.signature or _signature(message)
@@ -175,7 +175,7 @@ def _asks(message: Mapping[str, Any]) -> bool:
 
 def tool_names(tools: Any) -> list[str] | None:
     """Names of the tools offered, in order; a built-in tool goes by its type."""
-    if isinstance(tools, Mapping):
+    if isinstance(tools, dict):
         tools = tools.get("tools", [tools])
     if not isinstance(tools, (list, tuple)):
         return None
@@ -183,7 +183,7 @@ def tool_names(tools: Any) -> list[str] | None:
     for tool in tools:
         if isinstance(tool, str):
             names.append(tool)
-        elif isinstance(tool, Mapping):
+        elif isinstance(tool, dict):
             names += _tool(tool)
     return names
 
@@ -191,10 +191,10 @@ def tool_names(tools: Any) -> list[str] | None:
 def _tool(tool: Mapping[str, Any]) -> list[str]:
     declared = tool.get("functionDeclarations", tool.get("function_declarations"))
     if isinstance(declared, (list, tuple)):
-        return [name for item in declared if isinstance(item, Mapping) and (name := _string(item.get("name")))]
+        return [name for item in declared if isinstance(item, dict) and (name := _string(item.get("name")))]
     for holder in ("function", "toolSpec", "custom"):
         inner = tool.get(holder)
-        if isinstance(inner, Mapping) and _string(inner.get("name")):
+        if isinstance(inner, dict) and _string(inner.get("name")):
             return [str(inner["name"])]
     for field_name in ("name", "server_label", "type"):
         found = _string(tool.get(field_name))

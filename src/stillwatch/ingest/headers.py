@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
+import orjson
+
 from stillwatch.ingest.credentials import is_secret_name
 from stillwatch.ingest.extras import hide_addresses
 from stillwatch.settings import DeploymentKey
@@ -40,23 +42,29 @@ def headers_of(value: Any) -> tuple[dict[str, str], list[str]]:
 
 
 def _pairs(value: Any) -> Iterable[tuple[Any, str]]:
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         for name, item in value.items():
             yield name, _text(item)
+    elif isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
+        try:
+            yield from _pairs(orjson.loads(value))
+        except (orjson.JSONDecodeError, UnicodeEncodeError):
+            return
     elif isinstance(value, str):
-        for line in value.splitlines():
-            name, colon, text = line.partition(":")
-            if colon:
-                yield name, text.strip()
+        yield from map(_line, value.splitlines())
     elif isinstance(value, (list, tuple)):
         for item in value:
-            if isinstance(item, Mapping):
+            if isinstance(item, dict):
                 yield item.get("name", item.get("key")), _text(item.get("value"))
             elif isinstance(item, (list, tuple)) and len(item) == 2:
                 yield item[0], _text(item[1])
-            elif isinstance(item, str) and ":" in item:
-                name, _, text = item.partition(":")
-                yield name, text.strip()
+            elif isinstance(item, str):
+                yield _line(item)
+
+
+def _line(line: str) -> tuple[str | None, str]:
+    name, colon, text = line.partition(":")
+    return (name, text.strip()) if colon else (None, "")
 
 
 def _text(item: Any) -> str:

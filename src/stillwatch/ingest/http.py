@@ -51,13 +51,16 @@ _OPERATIONS = (
 _NO_CALL = re.compile(
     r"count_tokens|input_tokens|:countTokens|/tokenize|/detokenize|/fine[-_]tun|/files(/|$)|/uploads(/|$)"
     r"|(?<!messages)/batches(/|$)|/batches/.|/assistants(/|$)|/threads(/|$)|/vector_stores|/evals(/|$)"
-    r"|/responses/.|/api/(show|pull|push|create|copy|delete|tags|ps|version)/?$|/models(/[^:]*)?$|/telemetry"
+    r"|/responses/(?!compact).|/api/(show|pull|push|create|copy|delete|tags|ps|version)/?$|/models(/[^:]*)?$|/telemetry"
     r"|/healthz?(/|$)|/ping/?$|/metrics/?$|/key/|/organizations?/|/usage(/|$)|/event_logging|/realtime/"
     r"(client_secrets|sessions)|/conversations(/|$)|/containers(/|$)|/cachedContents")
 _DEPLOYMENT = re.compile(r"/(?:openai/)?deployments/([^/]+)/|/engines/([^/]+)/")
 _BEDROCK = re.compile(r"^/model/([^/]+)/(?:invoke|converse)")
 _VERTEX = re.compile(r"/projects/[^/]+/locations/([^/]+)/(?:publishers/[^/]+/models/([^/:]+)|endpoints/)")
 _GEMINI = re.compile(r"/models/([^/:]+):")
+
+
+_SOME_CALL = "?"
 
 
 class HttpFormat:
@@ -69,15 +72,15 @@ class HttpFormat:
     def recognises(self, record: Mapping[str, Any]) -> int:
         """A method with a path and headers or a body is what no other format has."""
         request = record.get("request")
-        inner = {**record, **request} if isinstance(request, Mapping) else record
+        inner = {**record, **request} if isinstance(request, dict) else record
         target = any(isinstance(inner.get(name), str) for name in ("path", "url", "uri", "target"))
         about = sum(name in inner for name in ("method", "headers", "body"))
         return 95 if target and about >= 2 else 60 if target and about else 0
 
     def parse(self, record: Mapping[str, Any], key: DeploymentKey) -> Row | OutOfScope:
         """See the module."""
-        request = record.get("request") if isinstance(record.get("request"), Mapping) else {}
-        assert isinstance(request, Mapping)
+        request = record.get("request") if isinstance(record.get("request"), dict) else {}
+        assert isinstance(request, dict)
         inner = {**record, **request}
         headers, order = headers_of(inner.get("headers"))
         target = next((inner[name] for name in ("path", "url", "uri", "target")
@@ -89,10 +92,10 @@ class HttpFormat:
             return OUT_OF_SCOPE
         row: Row = {}
         rest: Any = body
-        if isinstance(body, Mapping):
+        if isinstance(body, dict):
             row, rest = body_columns(body, key)
         _from_path(path, row)
-        row["operation"] = operation
+        row["operation"] = None if operation == _SOME_CALL else operation
         _identity(record, inner, headers, parameters, row, key)
         answer = _answer(record, row)
         row["extra"] = _extra(record, request, rest, shown, kept_headers(headers, key), order, answer)
@@ -107,7 +110,7 @@ class HttpFormat:
 
 def _body(inner: Mapping[str, Any]) -> Any:
     body = inner.get("body", inner.get("request_body"))
-    if not isinstance(body, str):
+    if not isinstance(body, str) or not body:
         return body
     try:
         return orjson.loads(body)
@@ -130,9 +133,7 @@ def _operation(method: Any, path: str, body: Any) -> str | None:
         return None
     if "messages" in body or "contents" in body:
         return "chat"
-    if "prompt" in body:
-        return "text_completion"
-    return "chat"
+    return "text_completion" if "prompt" in body else _SOME_CALL
 
 
 def _from_path(path: str, row: Row) -> None:
@@ -185,7 +186,7 @@ def _identity(record: Mapping[str, Any], inner: Mapping[str, Any], headers: Mapp
 def _answer(record: Mapping[str, Any], row: Row) -> dict[str, Any]:
     """Columns of the answer, where the record has one; returns what no column holds."""
     response = record.get("response")
-    whole = response if isinstance(response, Mapping) and not _is_model_body(response) else {}
+    whole = response if isinstance(response, dict) and not _is_model_body(response) else {}
     body = whole.get("body", record.get("response_body"))
     if not whole and body is None:
         body = response
@@ -206,7 +207,7 @@ def _answer(record: Mapping[str, Any], row: Row) -> dict[str, Any]:
         from_answer = {name: text for name, text in headers.items() if name != "set-cookie"}
         left["headers"] = from_answer
     parsed = _json(body)
-    if isinstance(parsed, Mapping):
+    if isinstance(parsed, dict):
         held = {"choices", "output", "content", "usage", "id", "candidates", "usageMetadata"}
         left["body"] = {name: value for name, value in parsed.items() if name not in held}
     return left
@@ -221,6 +222,16 @@ def _json(body: Any) -> Any:
     return body
 
 
+def _json_list(value: Any) -> Any:
+    """A list that a CSV export turned into text."""
+    if isinstance(value, str) and value.lstrip()[:1] == "[":
+        try:
+            return orjson.loads(value)
+        except (orjson.JSONDecodeError, UnicodeEncodeError):
+            return value
+    return value
+
+
 def _is_model_body(response: Mapping[str, Any]) -> bool:
     """Whether `response` is the answer's body itself rather than status, headers and body."""
     return "body" not in response and "headers" not in response and (
@@ -232,7 +243,7 @@ def _answer_id(headers: Mapping[str, str], body: Any) -> str | None:
         if headers.get(name):
             return headers[name]
     parsed = _json(body)
-    found = parsed.get("id") if isinstance(parsed, Mapping) else None
+    found = parsed.get("id") if isinstance(parsed, dict) else None
     return found if isinstance(found, str) and found else None
 
 
@@ -247,7 +258,7 @@ def _extra(record: Mapping[str, Any], request: Mapping[str, Any], rest: Any, sho
     for name in ("account_id", "api_key_id", "end_user_id", "model", "operation", "channel", "region"):
         if isinstance(record.get(name), (dict, list)):
             extra[name] = record[name]
-    logged_order = record.get("header_order", request.get("header_order"))
+    logged_order = _json_list(record.get("header_order", request.get("header_order")))
     kept = {
         "method": record.get("method", request.get("method")),
         "path": shown,

@@ -17,6 +17,8 @@ _ODD_NUMBER = re.compile(rb"\bNaN\b|\bInfinity\b")
 _EDGE = re.compile(rb'["{}\[\]]')
 _STRING_EDGE = re.compile(rb'["\\]')
 _OPEN = b"{["
+# Deeper than the parser goes; where such a document ends again could take for ever to find out.
+_MAX_DEPTH = 1024
 
 
 def loads(text: bytes) -> Any:
@@ -145,6 +147,8 @@ class _Splitter:
             if self.in_string:
                 at = self._string(chunk, at)
                 continue
+            if self.depth > _MAX_DEPTH:
+                raise BadRecord("too_deep", "the rest of the document is not read")
             found = _EDGE.search(chunk, at)
             if found is None:
                 break

@@ -15,7 +15,7 @@ import orjson
 
 from stillwatch.ingest.answers import answer_of, usage_of
 from stillwatch.ingest.bodies import body_columns
-from stillwatch.ingest.headers import fingerprint
+from stillwatch.ingest.headers import client_address, fingerprint
 from stillwatch.ingest.model import OUT_OF_SCOPE, BadRecord, Example, OutOfScope, Row
 from stillwatch.ingest.values import to_micros
 from stillwatch.settings import DeploymentKey
@@ -73,7 +73,7 @@ class LiteLLMFormat:
         if operation is OUT_OF_SCOPE:
             return OUT_OF_SCOPE
         metadata = rest.get("metadata")
-        meta: dict[str, Any] = dict(metadata) if isinstance(metadata, Mapping) else {}
+        meta: dict[str, Any] = dict(metadata) if isinstance(metadata, dict) else {}
         rest["metadata"] = meta or metadata
         row: Row = {"operation": operation}
         _request(rest, row, key)
@@ -131,11 +131,11 @@ def _first(holder: dict[str, Any], *names: str) -> Any:
 def _request(rest: dict[str, Any], row: Row, key: DeploymentKey) -> None:
     """What was asked: messages and sampling parameters; the stored request where there is one."""
     sent = rest.get("proxy_server_request")
-    if isinstance(sent, Mapping) and isinstance(sent.get("body"), Mapping):
+    if isinstance(sent, dict) and isinstance(sent.get("body"), dict):
         sent = sent["body"]
-    body: dict[str, Any] = dict(sent) if isinstance(sent, Mapping) else {}
+    body: dict[str, Any] = dict(sent) if isinstance(sent, dict) else {}
     parameters = rest.get("model_parameters")
-    if isinstance(parameters, Mapping):
+    if isinstance(parameters, dict):
         body = {**body, **parameters}
     messages = _readable(rest.get("messages"))
     if messages is not None:
@@ -146,10 +146,10 @@ def _request(rest: dict[str, Any], row: Row, key: DeploymentKey) -> None:
     row.update((name, value) for name, value in columns.items() if value is not None)
     if messages is not None or rest.get("messages") in ({}, [], _REDACTED) or _is_redacted(rest.get("messages")):
         rest.pop("messages", None)
-    if isinstance(rest.get("proxy_server_request"), Mapping):
+    if isinstance(rest.get("proxy_server_request"), dict):
         rest["proxy_server_request"] = {name: value for name, value in left.items()
-                                        if not isinstance(parameters, Mapping) or name not in parameters}
-    if isinstance(parameters, Mapping):
+                                        if not isinstance(parameters, dict) or name not in parameters}
+    if isinstance(parameters, dict):
         rest["model_parameters"] = {name: value for name, value in left.items() if name in parameters}
     stream = _first(rest, "stream")
     if stream is not None:
@@ -164,9 +164,9 @@ def _readable(messages: Any) -> Any:
     """Messages unless they are empty or were redacted."""
     if messages in (None, "", {}, []) or messages == _REDACTED:
         return None
-    if isinstance(messages, Mapping) and "messages" in messages:
+    if isinstance(messages, dict) and "messages" in messages:
         return messages["messages"]
-    return messages if isinstance(messages, (str, list, Mapping)) else None
+    return messages if isinstance(messages, (str, list, dict)) else None
 
 
 def _is_redacted(messages: Any) -> bool:
@@ -192,11 +192,12 @@ def _caller(rest: dict[str, Any], meta: dict[str, Any], row: Row) -> None:
         row["end_user_id"] = end_user
     row["ip"] = _first(rest, "requester_ip_address") or _first(meta, "requester_ip_address")
     if isinstance(row["ip"], str):
-        row["ip"] = row["ip"].partition(",")[0].strip()
+        # Behind a proxy LiteLLM logs the whole chain.
+        row["ip"] = client_address(None, {"x-forwarded-for": row["ip"]}) or row["ip"]
     meta.pop("requester_ip_address", None)
     row["user_agent"] = _first(rest, "user_agent") or _first(meta, "user_agent") or _tagged(rest)
     custom = meta.get("requester_custom_headers")
-    if isinstance(custom, Mapping):
+    if isinstance(custom, dict):
         lower = {str(name).lower(): value for name, value in custom.items() if isinstance(value, str)}
         row["sdk"] = fingerprint(lower)
         row["user_agent"] = row["user_agent"] or lower.get("user-agent")
@@ -236,7 +237,7 @@ def _answer(rest: dict[str, Any], meta: dict[str, Any], row: Row) -> None:
     if isinstance(response, str) and response != _REDACTED and "response" not in found:
         found["response"] = response
     hidden = rest.get("hidden_params")
-    for holder in (meta, hidden if isinstance(hidden, Mapping) else {}):
+    for holder in (meta, hidden if isinstance(hidden, dict) else {}):
         for name in ("usage_object", "additional_usage_values"):
             found.update((column, value) for column, value in usage_of(holder.get(name)).items()
                          if found.get(column) is None)
@@ -247,13 +248,13 @@ def _answer(rest: dict[str, Any], meta: dict[str, Any], row: Row) -> None:
     if found.get("response") == _REDACTED:
         del found["response"]
     row.update(found)
-    if isinstance(response, (str, Mapping)) and ("response" in found or response == _REDACTED):
+    if isinstance(response, (str, dict)) and ("response" in found or response == _REDACTED):
         rest["response"] = {name: value for name, value in response.items()
                             if name not in ("choices", "output", "content", "usage", "text")} if isinstance(
-                                response, Mapping) else None
+                                response, dict) else None
     status = _first(rest, "status") or _first(meta, "status")
     error = rest.get("error_information") or meta.get("error_information")
-    code = error.get("error_code") if isinstance(error, Mapping) else None
+    code = error.get("error_code") if isinstance(error, dict) else None
     if status == "success":
         row["status"] = 200
     elif code is not None and _CODE.match(str(code)):

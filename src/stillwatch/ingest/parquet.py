@@ -42,6 +42,12 @@ class ParquetSource:
         first, total = 1, 0
         try:
             for batch in self.file.iter_batches(batch_size=self._batch_rows()):
+                most = _most_bytes(batch)
+                if most <= min(_BATCH_BYTES, self._settings.max_record_bytes):
+                    total += most
+                    yield first, batch, np.zeros(batch.num_rows, np.bool_)
+                    first += batch.num_rows
+                    continue
                 sizes = _row_sizes(batch)
                 total += int(sizes.sum())
                 if total > _GUARD_FROM and total > self._settings.max_expansion * self._size:
@@ -50,6 +56,18 @@ class ParquetSource:
                     large = sizes[start : start + count] > self._settings.max_record_bytes
                     yield first + start, batch.slice(start, count), large
                 first += batch.num_rows
+        except (pa.ArrowException, OSError, ValueError, OverflowError, MemoryError) as error:
+            raise BadRecord("unparsable", _DAMAGED) from error
+
+    def sample(self, rows: int) -> pa.RecordBatch | None:
+        """The first few rows that are not too large, for telling the format."""
+        try:
+            batch = next(self.file.iter_batches(batch_size=rows), None)
+            if batch is None:
+                return None
+            sizes = _row_sizes(batch)
+            fitting = np.flatnonzero((sizes <= self._settings.max_record_bytes) & (np.cumsum(sizes) <= _BATCH_BYTES))
+            return batch.take(pa.array(fitting)) if len(fitting) else batch.slice(0, 0)
         except (pa.ArrowException, OSError, ValueError, OverflowError, MemoryError) as error:
             raise BadRecord("unparsable", _DAMAGED) from error
 
@@ -77,6 +95,18 @@ def _dictionaries(path: Path) -> list[str]:
                         "DICTIONARY" in encoding for encoding in column.encodings):
                     names.add(column.path_in_schema)
     return sorted(names)
+
+
+def _most_bytes(batch: pa.RecordBatch) -> int:
+    """What the whole batch can come to at most, from its buffers: enough to know in the usual case."""
+    most = batch.num_rows * _ROW_COST
+    for column in batch.columns:
+        if pa.types.is_dictionary(column.type) and _is_bytes(column.type.value_type):
+            longest = pc.max(pc.binary_length(column.dictionary)).as_py() or 0
+            most += longest * batch.num_rows
+        else:
+            most += column.nbytes
+    return int(most)
 
 
 def _row_sizes(batch: pa.RecordBatch) -> npt.NDArray[np.int64]:

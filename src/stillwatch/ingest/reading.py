@@ -161,8 +161,10 @@ class Reader:
         try:
             if not source.file.metadata.num_rows:
                 return read
-            format = self._chosen or self._recognise(path, read, _parquet_values(path, self._settings))
+            format = self._chosen or self._recognise(path, read, _parquet_values(source))
             records, scoped = self._rows(number, source, format, tick)
+        except BadRecord as bad:
+            raise Unrecognised(path, read, (), (), bad) from None
         finally:
             source.close()
         return Read(records, scoped, format.name, "parquet", "none", read.digest)
@@ -221,17 +223,15 @@ def _values(items: Iterator[Item]) -> Iterator[Mapping[str, Any]]:
         items.close()  # type: ignore[attr-defined]
 
 
-def _parquet_values(path: Path, settings: Settings) -> Iterator[Mapping[str, Any]]:
-    source = ParquetSource(path, settings)
-    try:
-        for _, batch, large in source.batches():
-            for _, value in _python_rows(batch.slice(0, _SAMPLE), large[:_SAMPLE]):
-                if isinstance(value, dict):
-                    yield value
-    except BadRecord:
+def _parquet_values(source: ParquetSource) -> Iterator[Mapping[str, Any]]:
+    batch = source.sample(_SAMPLE)
+    if batch is None:
         return
-    finally:
-        source.close()
+    for _, value in _python_rows(batch, np.zeros(batch.num_rows, np.bool_)):
+        if isinstance(value, dict):
+            yield value
+    # The columns tell the format even where every row is too large or unreadable.
+    yield dict.fromkeys(batch.schema.names)
 
 
 def _python_rows(batch: pa.RecordBatch, large: Any) -> Iterator[tuple[int, Any]]:

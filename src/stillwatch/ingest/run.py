@@ -110,8 +110,7 @@ class _Run:
             if not file.from_folder:
                 raise problem.error() from None
             unrecognised.append(problem)
-            detail = problem.bad.detail if problem.bad is not None else "no format recognises it"
-            self.sink.refuse(number, 0, BadRecord("unrecognised_file", detail))
+            self.sink.refuse(number, 0, problem.bad or BadRecord("unrecognised_file", "no format recognises it"))
             return replace(problem.read, records=1)
 
     def settle(self, engine: Engine) -> tuple[FileReport, ...]:

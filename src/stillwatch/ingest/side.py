@@ -17,7 +17,7 @@ from stillwatch.ingest.model import BadRecord
 from stillwatch.ingest.parquet import ParquetSource
 from stillwatch.ingest.values import Unfit, to_bool, to_list, to_micros, to_text
 from stillwatch.schema import ACCOUNTS, AGREEMENTS, LAUNCHES, TIMESTAMP, Column, Table, conform
-from stillwatch.settings import DeploymentKey, Settings
+from stillwatch.settings import DeploymentKey, Settings, load_settings
 
 __all__ = ["read_accounts", "read_agreements", "read_launches"]
 
@@ -75,7 +75,8 @@ def read_agreements(path: str | Path, *, key: DeploymentKey | None = None) -> pa
             permits = to_list(record.get("permits"))
         except (Unfit, BadRecord):
             permits = None
-        return [{**record, "permits": permit} for permit in permits or [None]]
+        wanted: list[str | None] = [*permits] if permits else [None]
+        return [{**record, "permits": permit} for permit in wanted]
 
     return _read(Path(path), AGREEMENTS, prepare)
 
@@ -157,7 +158,7 @@ def _value(column: Column, value: Any, fail: Callable[[str, str], InputError]) -
 
 
 def _records(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    settings = Settings()
+    settings = load_settings()
     try:
         source = open_source(path, settings)
     except BadRecord as bad:
