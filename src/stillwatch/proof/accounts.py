@@ -68,7 +68,6 @@ class Accounts:
     offers_tools: np.ndarray[Any, Any]
     batches: np.ndarray[Any, Any]
     keys: Ints
-    input_bias: Floats
     output_bias: Floats
 
     def __len__(self) -> int:
@@ -177,6 +176,5 @@ def _habits(rng: np.random.Generator, app: np.ndarray[Any, Any]) -> dict[str, An
         "offers_tools": exact_share(rng, app, 0.2),
         "batches": exact_share(rng, app, 0.08),
         "keys": rng.geometric(0.75, count).astype(np.int64),
-        "input_bias": rng.normal(0.0, 0.3, count),
         "output_bias": rng.normal(0.0, 0.4, count),
     }

@@ -6,6 +6,7 @@ template are filled together with Arrow's vectorised joins.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -61,8 +62,6 @@ def compiled(template: str) -> Compiled:
 @cache
 def salted(purpose: str) -> np.uint64:
     """A constant for one purpose."""
-    import hashlib
-
     return np.uint64(int.from_bytes(hashlib.sha256(purpose.encode()).digest()[:8], "big"))
 
 
