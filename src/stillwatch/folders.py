@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import fcntl
 import os
-import re
 import shutil
-import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +18,8 @@ __all__ = ["check_target", "new_folder"]
 
 _EXCHANGE = 2  # RENAME_EXCHANGE of renameat2(2)
 _AT_FDCWD = -100
+_LOCK = ".lock"
+_GRACE_SECONDS = 60.0
 
 
 def check_target(target: Path, ours: Callable[[Path], bool], what: str) -> None:
@@ -36,15 +38,20 @@ def new_folder(target: Path, ours: Callable[[Path], bool], what: str) -> Iterato
     """Yield an empty folder beside ``target`` that takes its place when the block ends well.
 
     A reader sees the old folder or the new one, never a mixture; a killed process leaves the old one and a
-    hidden draft, which the next call for the same target removes. Raises ``UsageError`` as ``check_target``.
+    hidden draft, which the next call for the same target removes. A living process holds a lock in its draft, so it
+    is never taken for dead. Raises ``UsageError`` as ``check_target``.
     """
     target = target.absolute()
     check_target(target, ours, what)
     target.parent.mkdir(parents=True, exist_ok=True)
     _sweep(target)
-    draft = Path(tempfile.mkdtemp(prefix=f".{target.name}.{os.getpid()}.", suffix=".draft", dir=target.parent))
+    draft = target.with_name(f".{target.name}.{os.getpid()}-{time.monotonic_ns()}.draft")
+    draft.mkdir(mode=0o700)
+    lock = (draft / _LOCK).open("w")
+    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     try:
         yield draft
+        (draft / _LOCK).unlink()
         draft.chmod(0o755)
         for file in draft.rglob("*"):
             if file.is_file():
@@ -52,6 +59,7 @@ def new_folder(target: Path, ours: Callable[[Path], bool], what: str) -> Iterato
                     os.fsync(stream.fileno())
         _take_place(draft, target)
     finally:
+        lock.close()
         shutil.rmtree(draft, ignore_errors=True)
 
 
@@ -77,24 +85,25 @@ def _exchange(one: Path, other: Path) -> bool:
 
 
 def _sweep(target: Path) -> None:
-    """Remove drafts that killed processes left for this target; those of living processes stay."""
-    pattern = re.compile(rf"\.{re.escape(target.name)}\.(\d+)\.[^.]*\.(draft|old)")
-    for entry in target.parent.iterdir():
-        found = pattern.fullmatch(entry.name)
-        if not found or _alive(int(found[1])):
+    """Remove drafts that killed processes left for this target, and put back a folder that one had set aside."""
+    for left in sorted(target.parent.iterdir()):
+        if not left.name.startswith(f".{target.name}.") or not left.is_dir():
             continue
-        if found[2] == "old" and not target.exists():
-            entry.rename(target)
-        else:
-            with contextlib.suppress(OSError):
-                shutil.rmtree(entry)
+        if left.suffix == ".old" and not target.exists():
+            left.rename(target)
+        elif left.suffix == ".old" or (left.suffix == ".draft" and _dead(left)):
+            shutil.rmtree(left, ignore_errors=True)
 
 
-def _alive(process: int) -> bool:
+def _dead(draft: Path) -> bool:
     try:
-        os.kill(process, 0)
-    except ProcessLookupError:
+        with (draft / _LOCK).open("r+") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+    except FileNotFoundError:
+        # Just made, or about to take its place: only an old one is a leftover.
+        with contextlib.suppress(OSError):
+            return time.time() - draft.stat().st_mtime > _GRACE_SECONDS
         return False
     except OSError:
-        return True
-    return True
+        return False

@@ -31,6 +31,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "console": GROUND | {"folders", "pipeline", "report", *STAGES},
     "cli": GROUND | {"folders", "pipeline", "proof", "report", "console", *STAGES},
     "": GROUND | {"folders", "pipeline", *STAGES},
+    "__main__": frozenset({"cli"}),
 }
 ENGINES = frozenset({"ibis", "duckdb", "polars", "pyspark", "sqlglot", "datafusion", "dask", "snowflake"})
 WEB = frozenset({

@@ -11,6 +11,7 @@ from scipy.stats import hypergeom
 
 from stillwatch.link import encode, link, shared_values
 from stillwatch.link.pairs import share_pairs
+from stillwatch.link.score import surprise
 from stillwatch.schema import SIGHTINGS, conform
 
 FAMILIES = {"ip": ("network", 2), "prefix": ("network", 1), "card": ("payment", 1), "template": ("content", 1)}
@@ -140,6 +141,19 @@ def test_surprise_is_the_hypergeometric_tail():
     assert carriers.tolist() == [3]
     chance = sum(hypergeom.pmf(k, 20, 4, 5) for k in (3, 4))
     assert bits[0] == pytest.approx(-np.log2(chance))
+
+
+@given(st.data())
+@settings(max_examples=300, deadline=None)
+def test_surprise_agrees_with_scipy(data):
+    accounts = data.draw(st.integers(2, 3000))
+    members = data.draw(st.integers(1, accounts))
+    degree = data.draw(st.integers(1, accounts))
+    low, high = max(0, members + degree - accounts), min(members, degree)
+    carriers = data.draw(st.integers(low, high))
+    found = surprise(np.array([carriers, carriers]), accounts, np.array([degree, degree]), members)
+    expected = max(0.0, -hypergeom.logsf(carriers - 1, accounts, degree, members) / np.log(2))
+    assert found == pytest.approx([expected, expected], rel=1e-7, abs=1e-7)
 
 
 def test_an_address_is_not_counted_again_as_its_prefix():

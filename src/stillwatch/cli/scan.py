@@ -75,6 +75,6 @@ def scan(
         console = Console(highlight=False)
         for part in render_text(out):
             console.print(part)
-        say(f"Findings: {out}\nReport:   {page}")
+        say(f"Findings: {out}")
     if fail_on_finding and summary["detections"]:
         raise typer.Exit(3)

@@ -94,7 +94,7 @@ def learn(pairs: Pairs, incidence: Incidence, *, rounds: int = 200, tolerance: f
     """
     families = incidence.families
     total = max(1.0, incidence.size * (incidence.size - 1) / 2)
-    a, b = np.array([PRIORS.get(family, _OTHER) for family in families]).T * _WORTH
+    a, b = np.array([PRIORS.get(family, _OTHER) for family in families]).reshape(-1, 2).T * _WORTH
     has = incidence.has_family()
     u = chance_of_agreement(incidence)
     m: Floats = a / (a + b)

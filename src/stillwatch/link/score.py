@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.stats import hypergeom
+from scipy.special import gammaln
 
 from stillwatch.link.incidence import Incidence, Ints
 from stillwatch.link.pairs import Floats
 
-__all__ = ["shared_values", "strength"]
+__all__ = ["shared_values", "strength", "surprise"]
 
 
 def shared_values(incidence: Incidence, members: Ints) -> tuple[Ints, Ints, Floats]:
@@ -33,9 +33,33 @@ def shared_values(incidence: Incidence, members: Ints) -> tuple[Ints, Ints, Floa
     codes, carriers = np.unique(value, return_counts=True)
     enough = carriers >= 2
     codes, carriers = codes[enough], carriers[enough].astype(np.int64)
-    log_p = hypergeom.logsf(carriers - 1, incidence.size, incidence.degree[codes], len(members))
-    bits: Floats = np.maximum(-log_p / np.log(2.0), 0.0)
+    bits = surprise(carriers, incidence.size, incidence.degree[codes], len(members))
     return codes, carriers, bits
+
+
+def surprise(carriers: Ints, accounts: int, degree: Ints, members: int) -> Floats:
+    """−log2 P(X ≥ carriers), X hypergeometric: ``members`` drawn of ``accounts``, ``degree`` of which carry a value.
+
+    Each distinct pair of arguments is computed once; the tail is summed upwards from its first term, whose
+    neighbours have ratio (d−x)(g−x) / ((x+1)(N−d−g+x+1)). (scipy's ``logsf`` loops in Python over the elements.)
+    """
+    pairs, place = np.unique(np.stack([carriers, degree]), axis=1, return_inverse=True)
+    x, d = pairs.astype(np.float64)
+    n, g = float(accounts), float(members)
+
+    def choose(a: Floats | float, b: Floats | float) -> Floats:
+        return np.asarray(gammaln(a + 1.0) - gammaln(b + 1.0) - gammaln(a - b + 1.0), dtype=np.float64)
+
+    first = choose(d, x) + choose(n - d, g - x) - choose(n, g)
+    term, total = np.ones_like(x), np.ones_like(x)
+    while True:
+        term = term * (d - x) * (g - x) / ((x + 1.0) * (n - d - g + x + 1.0))
+        total += term
+        x = x + 1.0
+        if not (term > 1e-16 * total).any():
+            break
+    bits: Floats = np.maximum(-(first + np.log(total)) / np.log(2.0), 0.0)
+    return bits[place.ravel()]
 
 
 def strength(incidence: Incidence, members: Ints) -> Floats:

@@ -229,7 +229,8 @@ def _conclude(engine: Engine, draft: Path, reduced: Reduced, linked: Linked, fou
         "accused": judged.accused,
         "accounts": reduced.profiles.num_rows,
         "decoys": {name: decoys[name] for name in ("made", "wanted", "seconds")}
-        | {"floor": floor, "q": {name: [float(v) for v in values] for name, (values, _) in per_set.items()}},
+        | {"floor": floor, "q": {name: [float(v) for v in values] for name, (values, _) in per_set.items()}}
+        if found.candidates else {},
         "caps": _caps(linked),
         "conditional_on": explanations.made_from,
         "links": {"m": dict(zip(linked.model.families, map(float, linked.model.m), strict=True)),
