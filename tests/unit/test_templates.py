@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.stats import poisson
 from sklearn.metrics import adjusted_rand_score
 from tests.unit.text_batches import Item, chinese, per_item, problem
 
@@ -18,8 +19,8 @@ TEMPLATES = {
     "mixed": "请把下面的英文题目改写成更难的版本，并给出 step by step reasoning 和完整解答。{x}",
 }
 CHATS = (
-    "what is the best way to {} a {}", "can you help me with my {} and the {}", "how do i get rid of {} {}",
-    "i want to know more about {} and {}", "do you know how to make {} from {}", "what do you think of {} or {}",
+    "what is the best {} for a {}", "can you help me with {} and the {}", "how do i get rid of {} {}",
+    "i want to know about {} and {}", "do you know how to {} the {}", "what do you think of {} or {}",
     "could you please tell me about {} in {}", "is it true that a {} can be a {}",
 )
 
@@ -83,5 +84,5 @@ def test_names_of_families_depend_on_content_only() -> None:
 @pytest.mark.parametrize(("texts", "tokens"), [(3, 10**5), (10, 10**6), (50, 10**8)])
 def test_the_words_that_a_family_must_share_rule_out_chance(texts: int, tokens: int) -> None:
     words = needed(np.array([float(texts)]), tokens)[0]
-    expected = tokens * (tokens * 2.0 ** (-3.0 * words)) ** (texts - 1)
-    assert expected <= 2.0**-10 < tokens * (tokens * 2.0 ** (-3.0 * (words - 1))) ** (texts - 1)
+    tails = [poisson.sf(texts - 2, tokens * 2.0 ** (-3.0 * at)) for at in (words, words - 3)]
+    assert tokens * tails[0] < 2.0**-10 < tokens * tails[1]

@@ -14,16 +14,16 @@ from stillwatch.settings import DeploymentKey
 KEY = DeploymentKey(bytes(range(32)))
 Item = tuple[str | None, str | None]
 
-NOUNS = (
+NOUNS = (  # noqa: SIM905
     "train baker river garden ladder engine violin castle lantern pencil market harbour tunnel "
     "blanket orchard kettle sailor meadow wagon mirror tower button forest candle bottle window "
     "pocket needle planet circle number triangle matrix integer fraction polygon sequence vector "
     "cube angle"
-).split()  # noqa: SIM905
-VERBS = (
+).split()
+VERBS = (  # noqa: SIM905
     "carries counts paints measures sells divides builds follows repairs gathers doubles hides "
     "weighs throws borrows plants sorts crosses drops fills"
-).split()  # noqa: SIM905
+).split()
 HAN = "山河城市学生老师苹果火车花园数字三角形书店朋友时间问题计算长度面积速度工人房间窗户桌子船水树马牛羊鱼"
 
 

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from stillwatch.observe.text_shingles import SHINGLE_WORDS, Shingles, Tokens, mix
+from stillwatch.observe.text_shingles import SHINGLE_WORDS, Shingles, Tokens, distinct, mix
 
 __all__ = ["RECURS", "Cores", "find_cores", "needed", "sample", "short_hash"]
 
@@ -50,14 +50,16 @@ _PART = 1 << 24
 def needed(texts: NDArray[np.float64], tokens: int) -> NDArray[np.float64]:
     """Words that ``texts`` texts must share for neither speech nor chance to explain it.
 
-    More than any ordinary phrase has; and with T = ``tokens`` tokens in all and phrases of h bits a word,
-    the expected number of runs of L words that start at one of T places and recur in n - 1 others by
-    chance is T (T 2**(-hL))**(n - 1): L is where it falls below 2**-10.
+    More than any ordinary phrase has; and more than chance gives: at T = ``tokens`` tokens in all, a phrase
+    of L words of h bits each is expected mu = T 2**(-hL) times. That one of the T phrases there recurs in
+    n - 1 other texts has probability below T (e mu / (n - 1))**(n - 1) (Chernoff's bound for Poisson
+    tails); L is where that falls below 2**-10.
     """
     others = np.maximum(texts - 1, 1)
     places = np.log2(max(tokens, 2))
-    words: NDArray[np.float64] = np.ceil((places * (1 + 1 / others) + _MARGIN_BITS / others) / _BITS_A_WORD)
-    return np.maximum(words, _LONGEST_BUNDLE + 1)
+    bits = places + np.log2(np.e / others) + (places + _MARGIN_BITS) / others
+    words: NDArray[np.float64] = np.maximum(np.ceil(bits / _BITS_A_WORD), _LONGEST_BUNDLE + 1)
+    return words
 
 
 def short_hash(hashes: U64, single: NDArray[np.bool_]) -> U64:
@@ -76,7 +78,7 @@ def sample(tokens: Tokens, found: Shingles) -> tuple[U64, I64]:
     left = weight[tokens.first[found.text + 1]] - weight[found.end]
     keep = (into < 2 * _ENDS) | (left < 2 * _ENDS) | (found.hash % _MIDDLE == 0)
     short = short_hash(found.hash[keep], tokens.single[found.begin[keep]])
-    keys = np.unique((short << _HIGH) | found.text[keep].astype(np.uint64))
+    keys = distinct((short << _HIGH) | found.text[keep].astype(np.uint64))
     return keys >> _HIGH, (keys & _LOW).astype(np.int64)
 
 
@@ -168,13 +170,13 @@ def find_cores(shingle: U64, text: I64, identity: U64, tokens: int, *, seed: int
         number = np.zeros(0, np.int64)
         return Cores(of_text, [], number.astype(np.float64), held, number, number)
     start = _starts(held)
-    distinct = held[start]
+    each_once = held[start]
     spread = np.diff(np.append(start, len(held)))
-    core = _group(distinct, _sketches(holder, start, identity, seed))
-    words = np.where(distinct & np.uint64(1), 0.5, 1.0)
+    core = _group(each_once, _sketches(holder, start, identity, seed))
+    words = np.where(each_once & np.uint64(1), 0.5, 1.0)
     size = np.bincount(core, words)
     # A core is believed if its own words, with those that its first shingle spans, are enough.
-    possible = size + SHINGLE_WORDS - 1 >= needed(np.array([np.inf]), tokens)[0]
+    possible = size + SHINGLE_WORDS - 1 > _LONGEST_BUNDLE
     each, worth = np.repeat(core, spread), np.repeat(words, spread)
     chosen = possible[each]
     pairs, inverse = np.unique((each[chosen].astype(np.uint64) << _HIGH) | holder[chosen].astype(np.uint64),
@@ -192,12 +194,12 @@ def find_cores(shingle: U64, text: I64, identity: U64, tokens: int, *, seed: int
     pair_core, pair_text = pair_core[order], pair_text[order]
     lead = np.concatenate(([True], pair_text[1:] != pair_text[:-1])) if len(pair_text) else pair_text == 1
     of_text[pair_text[lead]] = pair_core[lead]
-    return Cores(of_text, _names(distinct, core), texts, distinct, core, spread)
+    return Cores(of_text, _names(each_once, core), texts, each_once, core, spread)
 
 
-def _names(distinct: U64, core: I64) -> list[bytes]:
+def _names(shingle: U64, core: I64) -> list[bytes]:
     """Content that names each core: its three smallest shingles, which few additions change."""
-    order = np.lexsort((distinct, core))
+    order = np.lexsort((shingle, core))
     starts = np.searchsorted(core[order], np.arange(core.max(initial=-1) + 2))
-    ordered = distinct[order]
+    ordered = shingle[order]
     return [ordered[a : min(b, a + 3)].tobytes() for a, b in itertools.pairwise(starts.tolist())]

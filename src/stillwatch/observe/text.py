@@ -6,71 +6,25 @@ between batches is, per distinct masked text, a sketch of fixed size and two sho
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
-from stillwatch.observe.masking import mask
-from stillwatch.observe.templates import RECURS, Cores, find_cores, sample
+from stillwatch.observe.capability import load_model
+from stillwatch.observe.templates import RECURS
+from stillwatch.observe.text_benchmarks import benchmark_names
 from stillwatch.observe.text_fold import Folded, fold, signed_digest
-from stillwatch.observe.text_pattern import HEAD_EXCERPT, TAIL_EXCERPT, patterns
-from stillwatch.observe.text_shingles import shingles, tokenise
+from stillwatch.observe.text_pattern import patterns
+from stillwatch.observe.text_side import TextSide
 from stillwatch.schema import STAGED, TEXTS
 from stillwatch.settings import DeploymentKey
 
 __all__ = ["TextReducer"]
 
 _SEPARATOR = b"\x1f"
-
-
-@dataclass
-class _Side:
-    """Distinct masked texts of one side, prompts or system prompts, in order of arrival."""
-
-    key: bytes
-    masked_of: dict[int, int] = field(default_factory=dict)
-    index: dict[int, int] = field(default_factory=dict)
-    excerpts: list[str] = field(default_factory=list)
-    shingle: list[np.ndarray[tuple[int], np.dtype[np.uint32]]] = field(default_factory=list)
-    counts: list[np.ndarray[tuple[int], np.dtype[np.int32]]] = field(default_factory=list)
-    tokens: int = 0
-
-    def add(self, folded: list[Folded]) -> None:
-        """Mask the texts not seen before, and sketch those whose masked text was not seen before."""
-        fresh = {text.digest: text.seen for text in folded if text.digest not in self.masked_of}
-        new: list[str] = []
-        for digest, masked in zip(fresh, mask(list(fresh.values())), strict=True):
-            plain = masked.casefold()
-            masked_digest = signed_digest(self.key, plain.encode("utf-8", "surrogatepass"))
-            self.masked_of[digest] = masked_digest
-            if masked_digest not in self.index:
-                self.index[masked_digest] = len(self.index)
-                self.excerpts.append(_excerpt(masked))
-                new.append(plain)
-        self._sketch(new)
-
-    def _sketch(self, texts: list[str]) -> None:
-        tokens = tokenise(texts)
-        shingle, text = sample(tokens, shingles(tokens))
-        order = np.lexsort((shingle, text))
-        self.shingle.append(shingle[order].astype(np.uint32))
-        self.counts.append(np.bincount(text, minlength=len(texts)).astype(np.int32))
-        self.tokens += len(tokens.hash)
-
-    def cores(self, seed: int) -> Cores:
-        """What recurs among the texts added so far."""
-        counts = np.concatenate([*self.counts, np.zeros(0, np.int32)])
-        shingle = np.concatenate([*self.shingle, np.zeros(0, np.uint32)]).astype(np.uint64)
-        identity = np.fromiter(self.index, np.int64, len(self.index)).view(np.uint64)
-        return find_cores(shingle, np.repeat(np.arange(len(counts)), counts), identity, self.tokens, seed=seed)
-
-
-def _excerpt(masked: str) -> str:
-    if len(masked) <= HEAD_EXCERPT + TAIL_EXCERPT:
-        return masked
-    return f"{masked[:HEAD_EXCERPT]}\n{masked[-TAIL_EXCERPT:]}"
+I64 = NDArray[np.int64]
+F64 = NDArray[np.float64]
 
 
 class TextReducer:
@@ -82,8 +36,8 @@ class TextReducer:
     def __init__(self, key: DeploymentKey, *, seed: int = 0) -> None:
         self._key = key.subkey("text")
         self._seed = seed
-        self._prompts = _Side(self._key)
-        self._systems = _Side(self._key)
+        self._prompts = TextSide(self._key)
+        self._systems = TextSide(self._key)
         self._digest_of: dict[tuple[int | None, int | None], int] = {}
         self._parts: dict[int, tuple[int | None, int | None]] = {}
         self._exchanges: dict[int, int] = {}
@@ -115,7 +69,7 @@ class TextReducer:
         columns = [added[name] if name in added else batch.column(name) for name in STAGED.names]
         return pa.RecordBatch.from_arrays(columns, schema=STAGED.arrow)
 
-    def _fold(self, column: pa.Array) -> tuple[np.ndarray[tuple[int], np.dtype[np.int64]], list[Folded | None]]:
+    def _fold(self, column: pa.Array) -> tuple[I64, list[Folded | None]]:
         """Per row the number of its distinct text; per distinct text its folded form. The last is null."""
         encoded = column.dictionary_encode()
         texts = [fold(text, self._key) for text in encoded.dictionary.to_pylist()]
@@ -143,15 +97,28 @@ class TextReducer:
         template, prompt_pattern = self._families(self._prompts, [p for _, p in parts], exchanges, "template", 2)
         system, system_pattern = self._families(self._systems, [s for s, _ in parts], exchanges, "system", 1)
         pattern = [p or s for p, s in zip(prompt_pattern, system_pattern, strict=True)]
+        prompt_row = self._prompts.rows([prompt for _, prompt in parts])
+        capability, probability, harvest = self._judge(self._systems.rows([s for s, _ in parts]), prompt_row)
+        known = benchmark_names()
+        benchmark = [known[at] if at >= 0 else None for at in self._prompts.benchmarks(prompt_row).tolist()]
         columns = {"text_digest": order, "template_id": template, "system_id": system, "pattern": pattern,
-                   "exchanges": exchanges}
+                   "exchanges": exchanges, "capability": capability, "probability": probability,
+                   "harvest": harvest, "benchmark": benchmark}
         return pa.Table.from_arrays(
             [pa.array(columns[c.name], c.type) if c.name in columns else pa.nulls(len(order), c.type)
              for c in TEXTS.columns],
             schema=TEXTS.arrow,
         )
 
-    def _families(self, side: _Side, masked: list[int | None], exchanges: list[int], kind: str,
+    def _judge(self, systems: I64, prompts: I64) -> tuple[list[str], F64, F64]:
+        """Per row the likeliest capability, its probability and that of ``harvest``."""
+        model = load_model()
+        system, prompt = self._systems.parts(systems), self._prompts.parts(prompts)
+        shares, harvest = model.probabilities(system[0] + prompt[0], system[1] + prompt[1], system[2] | prompt[2])
+        best = shares.argmax(axis=1).tolist()
+        return [model.classes[at] for at in best], np.round(shares.max(axis=1), 6), np.round(harvest, 6)
+
+    def _families(self, side: TextSide, masked: list[int | None], exchanges: list[int], kind: str,
                   repeats: int) -> tuple[list[str | None], list[str | None]]:
         """Per row the family's name and the pattern; a text in ``repeats`` exchanges is its own family."""
         cores = side.cores(self._seed)

@@ -10,6 +10,10 @@ import hashlib
 import re
 import unicodedata
 from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 __all__ = ["HEAD", "TAIL", "Folded", "compatible", "fold", "signed_digest"]
 
@@ -20,6 +24,7 @@ _WHOLE = 1 << 16
 # Unicode's stream-safe format (UAX #15) allows 30 combining marks in a row; normalising longer runs
 # takes quadratic time.
 _MARKS_IN_A_ROW = 30
+_MARKS_END = 0x1F000
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,15 +36,23 @@ class Folded:
 
 
 @functools.cache
+def _marks() -> NDArray[np.bool_]:
+    return np.array([unicodedata.combining(chr(code)) > 0 for code in range(_MARKS_END)] + [False])
+
+
+@functools.cache
 def _mark_runs() -> re.Pattern[str]:
-    marks = [chr(c) for c in range(0x300, 0x1F000) if unicodedata.combining(chr(c))]
-    return re.compile(f"([{''.join(marks)}]{{{_MARKS_IN_A_ROW}}})[{''.join(marks)}]+")
+    marks = "".join(map(chr, np.flatnonzero(_marks()).tolist()))
+    return re.compile(f"([{marks}]{{{_MARKS_IN_A_ROW}}})[{marks}]+")
 
 
-def _normal(form: str, text: str) -> str:
+def _normal(form: Literal["NFC", "NFKC"], text: str) -> str:
     if text.isascii():
         return text
-    return unicodedata.normalize(form, _mark_runs().sub(r"\1", text))  # type: ignore[arg-type]
+    codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
+    if np.count_nonzero(_marks()[np.minimum(codes, _MARKS_END)]) > _MARKS_IN_A_ROW:
+        text = _mark_runs().sub(r"\1", text)
+    return unicodedata.normalize(form, text)
 
 
 def compatible(text: str) -> str:

@@ -16,12 +16,12 @@ import numpy as np
 from stillwatch.observe.templates import Cores, short_hash
 from stillwatch.observe.text_shingles import shingles, tokenise
 
-__all__ = ["HEAD_EXCERPT", "PATTERN", "SLOT", "TAIL_EXCERPT", "patterns"]
+__all__ = ["PATTERN", "SLOT", "excerpt", "patterns"]
 
 SLOT = "‹…›"
 PATTERN = 120
-HEAD_EXCERPT = 140
-TAIL_EXCERPT = 100
+_HEAD_EXCERPT = 140
+_TAIL_EXCERPT = 100
 _BLOCK = 20_000
 _CAPITALISED = re.compile(r"\b[^\W\d_a-z][^\W\d_A-Z]+\b")
 # Words that open sentences of instructions; any other capitalised word may be a name.
@@ -39,11 +39,18 @@ _OPENERS = frozenset(
 )
 
 
+def excerpt(masked: str) -> str:
+    """The two ends of a masked text, parted by a line break, or the whole of a short one."""
+    if len(masked) <= _HEAD_EXCERPT + _TAIL_EXCERPT:
+        return masked
+    return f"{masked[:_HEAD_EXCERPT]}\n{masked[-_TAIL_EXCERPT:]}"
+
+
 def patterns(excerpts: Sequence[str], digests: Sequence[int], cores: Cores,
              repeated: Sequence[bool]) -> list[str | None]:
     """A pattern of at most 120 characters for each text; texts of one core share that of its first.
 
-    ``excerpts`` are masked texts or their two ends parted by a line break; ``digests`` identify them, and
+    ``excerpts`` are as ``excerpt`` gives them; ``digests`` identify them, and
     the text of the smallest digest speaks for its core. ``repeated`` says which come again and again.
     ``None`` where nothing recurs.
     """

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["SHINGLE_WORDS", "Tokens", "mix", "shingles", "tokenise"]
+__all__ = ["SHINGLE_WORDS", "HashSet", "Shingles", "Tokens", "distinct", "mix", "shingles", "tokenise"]
 
 SHINGLE_WORDS = 4
 _WORD, _CHARACTER = 1, 2
@@ -81,6 +81,33 @@ def _powers(inverse: bool) -> U64:
     return np.cumprod(powers, dtype=np.uint64)
 
 
+def distinct(values: U64) -> U64:
+    """Distinct values, ascending; on many 64-bit numbers several times as fast as ``numpy.unique``."""
+    ordered: U64 = np.sort(values)
+    new = np.append(True, ordered[1:] != ordered[:-1])[: len(ordered)]
+    once: U64 = ordered[new]
+    return once
+
+
+class HashSet:
+    """Hashes in ascending order, to be looked up by the million."""
+
+    _BITS = np.uint64(20)
+
+    def __init__(self, hashes: U64) -> None:
+        self.hashes = hashes
+        # Nearly every hash asked for is absent; a bit map settles that without a search.
+        self._near = np.zeros(1 << int(self._BITS), np.bool_)
+        self._near[hashes >> (np.uint64(64) - self._BITS)] = True
+
+    def find(self, asked: U64) -> tuple[I64, I64]:
+        """Which of ``asked`` are here, and where."""
+        which = np.flatnonzero(self._near[asked >> (np.uint64(64) - self._BITS)])
+        place = np.minimum(np.searchsorted(self.hashes, asked[which]), max(len(self.hashes) - 1, 0))
+        here = self.hashes[place] == asked[which]
+        return which[here], place[here]
+
+
 def mix(values: U64) -> U64:
     """The finaliser of SplitMix64 (Steele, Lea and Flood 2014): a bijection that spreads every bit."""
     values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -102,6 +129,9 @@ def _tokenise_block(texts: Sequence[str]) -> Tokens:
     kinds = _classes()[np.minimum(codes, _LIMIT)]
     word = kinds == _WORD
     lone = kinds == _CHARACTER
+    # An apostrophe within a word belongs to it.
+    quote = np.flatnonzero((codes[1:-1] == 0x27) | (codes[1:-1] == 0x2019)) + 1
+    word[quote[word[quote - 1] & word[quote + 1]]] = True
     before = np.concatenate(([False], word[:-1]))
     after = np.concatenate((word[1:], [False]))
     begin = np.flatnonzero(lone | (word & ~before))

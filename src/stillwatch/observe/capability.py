@@ -1,0 +1,153 @@
+"""What a text asks the model to show, and whether it is of the kind that data-generation pipelines send.
+
+A multinomial linear model over hashed words and pairs of neighbouring words of the *masked* text, and over
+cues (see ``text_cues``) and pairs of cues. Masked, so that it is a function of what the row of ``work.texts``
+stands for, needs evaluating once per distinct masked text, and cannot learn names, numbers or the items of a
+benchmark by heart. What is kept of a system text or a prompt are eleven sums of weights, the number of its
+words and one bit a cue; a text's score is put together from those of its two parts.
+
+The weights are shipped as plain whole numbers; ``tools/train_content.py`` makes them, and ``DATA_CARD.md``
+beside them says from what, and how well they do on sources that they were not trained on.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from importlib.resources import files
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stillwatch.errors import StillwatchError
+from stillwatch.observe.text_cues import CUES, cue_table, pair_hashes
+from stillwatch.observe.text_shingles import Tokens, distinct, mix
+from stillwatch.schema import CAPABILITY
+
+__all__ = ["BUCKETS", "CapabilityModel", "Features", "cue_values", "expand_cues",
+           "features", "load_model"]
+
+BUCKETS = 1 << 15
+_CHUNK, _ROWS = 1 << 20, 1 << 15
+_CUES = len(CUES)
+# A cue is strong where so many of its entries stand in a text.
+_STRONG = 3
+# What a cue counts beside words, whose features have length one together.
+_CUE_VALUE, _PAIR_VALUE = 0.5, 0.25
+
+I64 = NDArray[np.int64]
+F64 = NDArray[np.float64]
+_FIRST = np.uint64(0xA0761D6478BD642F)
+_LAST = np.uint64(0xE7037ED1A0B428DB)
+
+
+@dataclass(frozen=True)
+class Features:
+    """Distinct features of texts: ``bucket[first[i]:first[i + 1]]`` are those of text i, ascending.
+
+    ``cue`` has a bit for each cue in a text, and then one for each that is strong there.
+    """
+
+    bucket: NDArray[np.int32]
+    first: I64
+    cue: I64
+
+
+def features(tokens: Tokens) -> Features:
+    """Hashed features of each text: words, neighbouring pairs, and with what a text begins and ends."""
+    count = len(tokens.first) - 1
+    text = np.repeat(np.arange(count), np.diff(tokens.first))
+    pair = np.flatnonzero(text[1:] == text[:-1])
+    held = np.flatnonzero(np.diff(tokens.first))
+    begin, end = tokens.first[held], tokens.first[held + 1] - 1
+    pairs = pair_hashes(tokens.hash[pair], tokens.hash[pair + 1])
+    words = np.concatenate([tokens.hash, pairs])
+    of_word = np.concatenate([text, text[pair]])
+    hashes = np.concatenate([words, mix(tokens.hash[begin] ^ _FIRST), mix(tokens.hash[end] ^ _LAST)])
+    owner = np.concatenate([of_word, held, held]).astype(np.uint64)
+    bits = np.uint64(BUCKETS.bit_length() - 1)
+    keys = distinct((owner << bits) | (hashes >> (np.uint64(64) - bits)))
+    first = np.searchsorted(keys >> bits, np.arange(count + 1, dtype=np.uint64))
+    bucket = (keys & np.uint64(BUCKETS - 1)).astype(np.int32)
+    return Features(bucket, first.astype(np.int64), _cues(words, of_word, count))
+
+
+def _cues(words: NDArray[np.uint64], text: I64, count: int) -> I64:
+    """Bits of the cues of each text."""
+    entries, cue = cue_table()
+    hit, place = entries.find(words)
+    once = np.unique(text[hit] * len(cue) + place)
+    number = np.bincount(once // len(cue) * _CUES + cue[once % len(cue)], minlength=count * _CUES)
+    number = number.reshape(count, _CUES)
+    bits = np.int64(1) << np.arange(_CUES)
+    weak: I64 = ((number > 0) * bits).sum(axis=1)
+    strong: I64 = ((number >= _STRONG) * bits).sum(axis=1)
+    return weak | strong << _CUES
+
+
+def expand_cues(cue: I64) -> F64:
+    """Cues, strong cues and pairs of cues as features, shape (texts, ...), before their values."""
+    bits = ((cue[:, None] >> np.arange(2 * _CUES)) & 1).astype(np.float64)
+    left, right = np.triu_indices(_CUES, 1)
+    return np.concatenate([bits, bits[:, left] * bits[:, right]], axis=1)
+
+
+def cue_values() -> F64:
+    """What each feature of ``expand_cues`` counts."""
+    pairs = _CUES * (_CUES - 1) // 2
+    return np.repeat([_CUE_VALUE, _PAIR_VALUE], [2 * _CUES, pairs])
+
+
+@dataclass(frozen=True)
+class CapabilityModel:
+    """Weights of words and of cues, a column a class and the last for ``harvest``, and their calibration.
+
+    Weights are whole numbers, of which ``scale`` make one, so that sums are exact in whatever order.
+    """
+
+    weight: NDArray[np.int16]
+    cue_weight: NDArray[np.int16]
+    scale: float
+    bias: F64
+    classes: tuple[str, ...]
+    temperature: float
+    slope: float
+    offset: float
+
+    def sums(self, found: Features) -> tuple[I64, I64]:
+        """Per text the sum of its features' weights, shape (texts, classes + 1), and their number."""
+        number = np.diff(found.first)
+        total = np.zeros((len(number), self.weight.shape[1]), np.int64)
+        text = np.repeat(np.arange(len(number)), number)
+        for at in range(0, len(text), _CHUNK):
+            part = text[at : at + _CHUNK]
+            start = np.flatnonzero(np.append(True, part[1:] != part[:-1]))
+            some = self.weight[found.bucket[at : at + _CHUNK]]
+            total[part[start]] += np.add.reduceat(some, start, axis=0, dtype=np.int64)
+        return total, number
+
+    def probabilities(self, sums: I64, number: I64, cue: I64) -> tuple[F64, F64]:
+        """Calibrated probabilities of the classes, shape (texts, classes), and of ``harvest``."""
+        scaled = sums / np.sqrt(np.maximum(number, 1))[:, None]
+        for at in range(0, len(cue), _ROWS):
+            # Whole numbers below 2**53: exact, however the product is computed.
+            scaled[at : at + _ROWS] += expand_cues(cue[at : at + _ROWS]) @ self.cue_weight.astype(np.float64)
+        scaled = scaled / self.scale + self.bias
+        logits = scaled[:, :-1] / self.temperature
+        odds = np.exp(logits - logits.max(axis=1, keepdims=True))
+        harvest: F64 = 1 / (1 + np.exp(-(self.slope * scaled[:, -1] + self.offset)))
+        return odds / odds.sum(axis=1, keepdims=True), harvest
+
+
+@functools.cache
+def load_model() -> CapabilityModel:
+    """The model that is shipped."""
+    with files("stillwatch.data").joinpath("content", "capability.npz").open("rb") as stream:
+        stored = np.load(stream, allow_pickle=False)
+        classes = tuple(CAPABILITY)
+        if tuple(stored["classes"].tolist()) != classes:
+            raise StillwatchError("the capability model knows other classes than the schema",
+                                  remedy="train it again with tools/train_content.py")
+        scale, temperature, slope, offset = stored["calibration"].tolist()
+        return CapabilityModel(stored["weight"], stored["cue_weight"], scale, stored["bias"], classes,
+                               temperature, slope, offset)

@@ -1,0 +1,96 @@
+"""What is kept of the distinct masked texts of one side, prompts or system prompts, between batches."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stillwatch.observe.capability import features, load_model
+from stillwatch.observe.masking import mask
+from stillwatch.observe.templates import Cores, find_cores, sample
+from stillwatch.observe.text_benchmarks import find_items
+from stillwatch.observe.text_fold import Folded, signed_digest
+from stillwatch.observe.text_pattern import excerpt
+from stillwatch.observe.text_shingles import shingles, tokenise
+
+__all__ = ["TextSide"]
+
+I64 = NDArray[np.int64]
+_PORTION = 512
+
+
+class TextSide:
+    """Distinct masked texts in order of arrival: sketches and sums of fixed size, and short excerpts.
+
+    ``masked_of`` leads from the digest of a folded text to that of its masked form, so that a text seen
+    before costs a hash; ``index`` from there to the text's number.
+    """
+
+    def __init__(self, key: bytes) -> None:
+        self.masked_of: dict[int, int] = {}
+        self.index: dict[int, int] = {}
+        self.excerpts: list[str] = []
+        self._key = key
+        self._shingle: list[NDArray[np.uint32]] = []
+        self._counts: list[NDArray[np.int32]] = []
+        self._sums: list[NDArray[np.int32]] = []
+        self._words: list[NDArray[np.int32]] = []
+        self._cues: list[I64] = []
+        self._benchmark: list[NDArray[np.int16]] = []
+        self._tokens = 0
+
+    def add(self, folded: Sequence[Folded]) -> None:
+        """Mask the texts not seen before, and sketch those whose masked text was not seen before."""
+        fresh = {text.digest: text.seen for text in folded if text.digest not in self.masked_of}
+        new: list[str] = []
+        for digest, masked in zip(fresh, mask(list(fresh.values())), strict=True):
+            plain = masked.casefold()
+            masked_digest = signed_digest(self._key, plain.encode("utf-8", "surrogatepass"))
+            self.masked_of[digest] = masked_digest
+            if masked_digest not in self.index:
+                self.index[masked_digest] = len(self.index)
+                self.excerpts.append(excerpt(masked))
+                new.append(plain)
+        # In portions that stay in the processor's cache.
+        for at in range(0, len(new), _PORTION):
+            self._sketch(new[at : at + _PORTION])
+
+    def _sketch(self, texts: list[str]) -> None:
+        tokens = tokenise(texts)
+        found = shingles(tokens)
+        shingle, text = sample(tokens, found)
+        order = np.lexsort((shingle, text))
+        self._shingle.append(shingle[order].astype(np.uint32))
+        self._counts.append(np.bincount(text, minlength=len(texts)).astype(np.int32))
+        self._tokens += len(tokens.hash)
+        self._benchmark.append(find_items(found, len(texts)))
+        parts = features(tokens)
+        sums, words = load_model().sums(parts)
+        self._sums.append(sums.astype(np.int32))
+        self._words.append(words.astype(np.int32))
+        self._cues.append(parts.cue)
+
+    def cores(self, seed: int) -> Cores:
+        """What recurs among the texts added so far."""
+        counts = np.concatenate([*self._counts, np.zeros(0, np.int32)])
+        shingle = np.concatenate([*self._shingle, np.zeros(0, np.uint32)]).astype(np.uint64)
+        identity = np.fromiter(self.index, np.int64, len(self.index)).view(np.uint64)
+        return find_cores(shingle, np.repeat(np.arange(len(counts)), counts), identity, self._tokens, seed=seed)
+
+    def rows(self, masked: Sequence[int | None]) -> I64:
+        """The number of each text; of a text that is not there, the number after the last."""
+        last = len(self.index)
+        return np.fromiter((last if m is None else self.index[m] for m in masked), np.int64, len(masked))
+
+    def parts(self, rows: I64) -> tuple[I64, I64, I64]:
+        """What the content model needs of texts: sums of weights, number of words, cues; nought where none."""
+        none = np.zeros((1, load_model().weight.shape[1]), np.int32)
+        sums = np.concatenate([*self._sums, none])[rows].astype(np.int64)
+        words = np.concatenate([*self._words, none[0, :1]])[rows].astype(np.int64)
+        return sums, words, np.concatenate([*self._cues, np.zeros(1, np.int64)])[rows]
+
+    def benchmarks(self, rows: I64) -> NDArray[np.int16]:
+        """Number of the public benchmark that each text holds an item of, or -1."""
+        return np.concatenate([*self._benchmark, np.full(1, -1, np.int16)])[rows]

@@ -1,0 +1,285 @@
+"""Train the content model: ``python tools/train_content.py --open DIR``.
+
+DIR holds public prompts as JSON lines in folders (``text``, ``source``, ``kind``, ``licence``, sometimes
+``system``). Writes ``capability.npz`` and the figures of ``DATA_CARD.md`` beside ``written.jsonl``. The same
+input gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from content_rows import Row, bare_problems, open_rows, read_open, written_rows
+from scipy.optimize import minimize
+from scipy.sparse import csr_array, hstack
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import f1_score, roc_auc_score
+
+from stillwatch.observe.capability import BUCKETS, CapabilityModel, cue_values, expand_cues, features
+from stillwatch.observe.masking import mask
+from stillwatch.observe.text_benchmarks import item_shingles
+from stillwatch.observe.text_fold import fold
+from stillwatch.observe.text_shingles import shingles, tokenise
+from stillwatch.schema import CAPABILITY
+
+CLASSES = tuple(CAPABILITY)
+SEED = 20_260_101
+STRENGTH = 1.0
+SCALE = 512.0
+FIGURES = re.compile(r"(<!-- figures -->\n).*?(<!-- end -->)", re.S)
+
+
+def masked_texts(texts: list[str]) -> list[str]:
+    """Texts as the reducer sees them: folded, cut, masked, case-folded."""
+    folded = [fold(text, b"") for text in texts]
+    return [text.casefold() for text in mask([part.seen if part else "" for part in folded])]
+
+
+def matrix(rows: list[Row]) -> csr_array:
+    """One row a text: the features of its two parts, valued as at inference."""
+    words, cue = csr_array((len(rows), BUCKETS)), np.zeros(len(rows), np.int64)
+    for texts in ([row.system for row in rows], [row.text for row in rows]):
+        found = features(tokenise(masked_texts(texts)))
+        ones = np.ones(len(found.bucket))
+        words += csr_array((ones, found.bucket, found.first), shape=(len(rows), BUCKETS))
+        cue |= found.cue
+    number = np.maximum(np.asarray(words.sum(axis=1)).ravel(), 1)
+    parts = [words.multiply(1 / np.sqrt(number)[:, None]), csr_array(expand_cues(cue) * cue_values())]
+    return csr_array(hstack(parts)).astype(np.float32)
+
+
+def weights(rows: list[Row]) -> np.ndarray:
+    """Weight of each row: a group's total grows with the square root of its size, so that none drowns others."""
+    size = Counter(row.group for row in rows)
+    weight = np.array([size[row.group] ** -0.5 for row in rows])
+    return weight / weight.mean()
+
+
+def balance(rows: list[Row], labels: list[object]) -> np.ndarray:
+    """Weights that bring classes nearer to each other, and within a language make them equal.
+
+    Were one class more frequent in one language than in another, the language would speak for the class.
+    """
+    weight = weights(rows)
+    kinds = [(row.language, label) for row, label in zip(rows, labels, strict=True)]
+    total: Counter[tuple[str, object]] = Counter()
+    for kind, part in zip(kinds, weight.tolist(), strict=True):
+        total[kind] += part
+    if len(set(labels)) == 2:
+        language = {name: sum(v for (of, _), v in total.items() if of == name) for name, _ in total}
+        weight *= [language[kind[0]] / (2 * total[kind]) for kind in kinds]
+    else:
+        classes: Counter[object] = Counter()
+        for (_, label), part in total.items():
+            classes[label] += part
+        weight *= [classes[label] ** -0.5 for _, label in kinds]
+    return weight / weight.mean()
+
+
+def fit(data: csr_array, target: np.ndarray, weight: np.ndarray) -> LogisticRegression:
+    """A linear model."""
+    return LogisticRegression(C=STRENGTH, max_iter=200, tol=1e-3).fit(data, target, weight)
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Probabilities from logits, row by row."""
+    odds = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return odds / odds.sum(axis=1, keepdims=True)
+
+
+def capability_logits(model: LogisticRegression, data: csr_array) -> np.ndarray:
+    """Logits of all classes; a class that the model has not seen gets a low one."""
+    logits = np.full((data.shape[0], len(CLASSES)), -20.0)
+    seen = [CLASSES.index(name) for name in model.classes_]
+    logits[:, seen] = model.decision_function(data)
+    return logits
+
+
+class Task:
+    """One of the two outputs: its rows, and predictions for each source by a model that never saw it."""
+
+    def __init__(self, name: str, rows: list[Row], data: csr_array, labels: list[object]) -> None:
+        kept = [at for at, label in enumerate(labels) if label is not None]
+        self.name = name
+        self.rows = [rows[at] for at in kept]
+        self.data = data[kept]
+        self.label = np.array([labels[at] for at in kept])
+        self.weight = balance(self.rows, self.label.tolist())
+        self.source = np.array([row.source for row in self.rows])
+        self.filler = np.array([row.filler for row in self.rows])
+        self.held: np.ndarray | None = None
+
+    def logits(self, model: LogisticRegression, data: csr_array) -> np.ndarray:
+        """Logits, shape (rows, classes) or (rows,)."""
+        return capability_logits(model, data) if self.name == "capability" else model.decision_function(data)
+
+    def leave_out(self) -> np.ndarray:
+        """Logits of each row from a model trained without its source, be it as text or as filler."""
+        shape = (len(self.rows), len(CLASSES)) if self.name == "capability" else (len(self.rows),)
+        self.held = np.zeros(shape)
+        for source in sorted(set(self.source)):
+            test = self.source == source
+            train = ~test & (self.filler != source)
+            model = fit(self.data[train], self.label[train], self.weight[train])
+            self.held[test] = self.logits(model, self.data[test])
+        return self.held
+
+    def fair(self) -> np.ndarray:
+        """Weights in which every source counts by the square root of its size."""
+        size = Counter(self.source.tolist())
+        weight = np.array([size[source] ** -0.5 for source in self.source.tolist()])
+        return weight / weight.sum()
+
+
+def temperature(task: Task) -> float:
+    """The temperature that minimises the log-loss on held-out sources."""
+    assert task.held is not None
+    at = np.array([CLASSES.index(label) for label in task.label])
+    weight, rows = task.fair(), np.arange(len(at))
+
+    def loss(log_t: np.ndarray) -> float:
+        return float(-(weight * np.log(softmax(task.held / np.exp(log_t[0]))[rows, at] + 1e-12)).sum())
+
+    return float(np.exp(minimize(loss, [0.0], method="Nelder-Mead").x[0]))
+
+
+def platt(task: Task) -> tuple[float, float]:
+    """Slope and offset of the logit that minimise the log-loss on held-out sources (Platt 1999)."""
+    assert task.held is not None
+    weight, label = task.fair(), task.label.astype(float)
+
+    def loss(x: np.ndarray) -> float:
+        z = x[0] * task.held + x[1]
+        return float((weight * (np.logaddexp(0, z) - label * z)).sum())
+
+    slope, offset = minimize(loss, [1.0, 0.0], method="Nelder-Mead").x
+    return float(slope), float(offset)
+
+
+def save(path: Path, parts: dict[str, np.ndarray]) -> None:
+    """Write an uncompressed archive with no times in it, so that equal contents are equal bytes."""
+    import io
+    import zipfile
+
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        for name, value in parts.items():
+            buffer = io.BytesIO()
+            np.save(buffer, value, allow_pickle=False)
+            archive.writestr(zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0)), buffer.getvalue(),
+                             zipfile.ZIP_DEFLATED)
+
+
+def assemble(capability: Task, harvest: Task) -> CapabilityModel:
+    """The shipped model: both outputs trained on every source, calibrated on held-out ones."""
+    first = fit(capability.data, capability.label, capability.weight)
+    second = fit(harvest.data, harvest.label, harvest.weight)
+    weight = np.zeros((capability.data.shape[1], len(CLASSES) + 1))
+    bias = np.zeros(len(CLASSES) + 1)
+    for at, name in enumerate(first.classes_):
+        weight[:, CLASSES.index(name)] = first.coef_[at]
+        bias[CLASSES.index(name)] = first.intercept_[at]
+    weight[:, -1], bias[-1] = second.coef_[0], second.intercept_[0]
+    weight[BUCKETS:] *= cue_values()[:, None]
+    whole = np.clip(np.round(weight * SCALE), -32767, 32767).astype(np.int16)
+    calibration = (temperature(capability), *platt(harvest))
+    return CapabilityModel(whole[:BUCKETS], whole[BUCKETS:], SCALE, bias, CLASSES, *calibration)
+
+
+def predict(model: CapabilityModel, texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Probabilities of texts, computed as a scan does."""
+    found = features(tokenise(masked_texts(texts)))
+    return model.probabilities(*model.sums(found), found.cue)
+
+
+def report(capability: Task, harvest: Task, model: CapabilityModel, probe: list[Row]) -> str:
+    """The figures of the data card, in Markdown."""
+    p = softmax(capability.held / model.temperature)
+    at = np.array([CLASSES.index(label) for label in capability.label])
+    right = p.argmax(axis=1) == at
+    h = 1 / (1 + np.exp(-(model.slope * harvest.held + model.offset)))
+    lines = ["Every figure is for rows of a source by a model that was trained without that source.", "",
+             "| source left out | rows | capability accuracy | log-loss | harvest rows | mean harvest | label"
+             " | Brier |", "| --- | --- | --- | --- | --- | --- | --- | --- |"]
+    for source in sorted({*capability.source, *harvest.source}):
+        c, g = capability.source == source, harvest.source == source
+        loss = -np.log(p[c, at[c]] + 1e-12).mean() if c.any() else np.nan
+        accuracy = right[c].mean() if c.any() else np.nan
+        label = harvest.label[g].astype(float)
+        brier, mean, truth = (((h[g] - label) ** 2).mean(), h[g].mean(), label.mean()) if g.any() else [np.nan] * 3
+        lines.append(f"| {source} | {c.sum()} | {accuracy:.2f} | {loss:.2f} | {g.sum()} | {mean:.2f}"
+                     f" | {truth:.2f} | {brier:.3f} |".replace("nan", "–"))
+    scores = f1_score(at, p.argmax(axis=1), labels=range(len(CLASSES)), average=None, zero_division=0)
+    lines += ["", "| capability | rows | sources | F1 |", "| --- | --- | --- | --- |"]
+    enough = []
+    for number, name in enumerate(CLASSES):
+        c = at == number
+        lines.append(f"| {name} | {c.sum()} | {len(set(capability.source[c]))} | {scores[number]:.2f} |")
+        if c.sum() >= 100 and len(set(capability.source[c])) >= 2:
+            enough.append(scores[number])
+    label = harvest.label.astype(float)
+    weight = harvest.fair()
+    base = (weight * label).sum()
+    brier = (weight * (h - label) ** 2).sum()
+    lines += ["", f"Capability, macro-F1 over classes with at least 100 rows of two sources: {np.mean(enough):.2f};"
+              f" accuracy {right.mean():.2f}; temperature {model.temperature:.2f}.",
+              f"Harvest, pooled over held-out sources: AUC {roc_auc_score(label, h):.2f}, Brier {brier:.3f}"
+              f" (skill {1 - brier / (base * (1 - base)):.2f}); slope {model.slope:.2f}, offset {model.offset:.2f}."]
+    value = predict(model, [row.text for row in probe])[1]
+    for language, name in (("en", "English"), ("zh", "Chinese")):
+        of = value[[row.language == language for row in probe]]
+        lines.append(f"Ordinary prompts in {name}, never trained on ({len(of)}, the same in both languages):"
+                     f" mean harvest {of.mean():.3f}, largest {of.max():.3f}.")
+    return "\n".join(lines)
+
+
+def benchmark_items(found: dict[str, list[dict[str, Any]]]) -> dict[str, np.ndarray]:
+    """Hashes that recognise benchmark items; no text."""
+    names = {name.split("/")[1].removesuffix("_test").removesuffix("_simplerl"): rows for name, rows in found.items()
+             if name.startswith("hard_negative/") and any(r["kind"] == "benchmark_question" for r in rows)}
+    items = [(number, row["text"]) for number, rows in enumerate(names.values())
+             for row in rows if row["kind"] == "benchmark_question"]
+    # The same question in two collections is one item, of the first.
+    masked = masked_texts([text for _, text in items])
+    first = dict(zip(masked[::-1], [number for number, _ in items][::-1], strict=True))
+    shingle, item = item_shingles(shingles(tokenise(list(first))))
+    return {"names": np.array(list(names)), "shingle": shingle, "item": item.astype(np.int32),
+            "benchmark": np.array(list(first.values()), np.int16)}
+
+
+def main() -> None:
+    """Read, train, write, and print the figures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--open", type=Path, required=True, help="folder of public prompts")
+    parser.add_argument("--out", type=Path, default=Path(__file__).parents[1] / "src/stillwatch/data/content")
+    given = parser.parse_args()
+    found = read_open(given.open)
+    written = given.out / "written.jsonl"
+    rows = [*open_rows(found, SEED), *bare_problems(found, SEED), *written_rows(written, found, "train", SEED)]
+    data = matrix(rows)
+    capability = Task("capability", rows, data, [row.capability for row in rows])
+    harvest = Task("harvest", rows, data, [row.harvest for row in rows])
+    capability.leave_out()
+    harvest.leave_out()
+    model = assemble(capability, harvest)
+    figures = report(capability, harvest, model, written_rows(written, found, "measure", SEED))
+    save(given.out / "capability.npz", {
+        "weight": model.weight, "cue_weight": model.cue_weight, "bias": model.bias, "classes": np.array(CLASSES),
+        "calibration": np.array([model.scale, model.temperature, model.slope, model.offset]),
+    })
+    save(given.out / "benchmarks.npz", benchmark_items(found))
+    card = given.out / "DATA_CARD.md"
+    if card.exists():
+        text = card.read_text("utf-8")
+        card.write_text(FIGURES.sub(lambda m: m[1] + figures + "\n" + m[2], text), "utf-8")
+    print(figures)
+    print(json.dumps({"rows": len(rows), "bytes": (given.out / "capability.npz").stat().st_size}))
+
+
+if __name__ == "__main__":
+    main()
