@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from scipy.stats import hypergeom
 
 from stillwatch.link import encode, link, shared_values
+from stillwatch.link.learn import chance_of_agreement, learn
 from stillwatch.link.pairs import share_pairs
 from stillwatch.link.score import surprise
 from stillwatch.schema import SIGHTINGS, conform
@@ -163,3 +164,41 @@ def test_an_address_is_not_counted_again_as_its_prefix():
     names = incidence.accounts.to_pylist()
     codes, _, _ = shared_values(incidence, np.sort(np.array([names.index(f"a{i}") for i in range(3)])))
     assert incidence.values.take(pa.array(codes)).to_pylist() == ["one"]
+
+
+OFTEN = {"card": 0.5, "ip": 0.8, "template": 0.9, "device": 0.7}
+
+
+def couples(seed, linked=1200, alone=600):
+    """Pairs run together that agree in each family with known frequency, among accounts that share nothing."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for i in range(linked):
+        for kind, often in OFTEN.items():
+            same = rng.random() < often
+            rows += [(f"l{i}{side}", kind, f"{i}" if same else f"{i}{side}", 1) for side in "ab"]
+    return rows + [(f"s{i}", kind, f"own{i}", 1) for i in range(alone) for kind in OFTEN]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_m_is_learnt_from_pairs_that_are_known_to_be_run_together(seed):
+    """The prior, worth 100 pairs, and pairs that agree too rarely to be noticed bias m by no more than a tenth."""
+    incidence = encode(sightings(couples(seed)), FAMILIES | {"device": ("identity", 1)})
+    model = learn(share_pairs(incidence), incidence)
+    m = dict(zip(model.families, model.m, strict=True))
+    truth = {"payment": 0.5, "network": 0.8, "content": 0.9, "identity": 0.7}
+    assert m == pytest.approx(truth, abs=0.1), f"seed {seed}"
+
+
+def test_chance_agreement_is_measured_not_assumed():
+    """On few accounts it is exact: the share of pairs that have any value of the family in common."""
+    rows = [(f"a{i}", "ip", f"v{(i * k) % 7}", 1) for i in range(30) for k in (1, 2)]
+    incidence = encode(sightings(sorted(set(rows))), FAMILIES)
+    sets = [{(i * k) % 7 for k in (1, 2)} for i in range(30)]
+    agree = [bool(a & b) for a, b in itertools.combinations(sets, 2)]
+    assert chance_of_agreement(incidence)[0] == pytest.approx((sum(agree) + 1) / (len(agree) + 2))
+
+
+def test_logs_without_accounts_or_with_one_link_nobody():
+    assert link(sightings([]), FAMILIES).groups == ()
+    assert link(sightings([("a", "ip", "x", 1)]), FAMILIES).groups == ()

@@ -52,12 +52,14 @@ def surprise(carriers: Ints, accounts: int, degree: Ints, members: int) -> Float
 
     first = choose(d, x) + choose(n - d, g - x) - choose(n, g)
     term, total = np.ones_like(x), np.ones_like(x)
-    while True:
-        term = term * (d - x) * (g - x) / ((x + 1.0) * (n - d - g + x + 1.0))
-        total += term
-        x = x + 1.0
-        if not (term > 1e-16 * total).any():
-            break
+    # Far below the mean the sum may overflow: the surprise is then 0, as it should be.
+    with np.errstate(over="ignore", invalid="ignore"):
+        while True:
+            term = term * (d - x) * (g - x) / ((x + 1.0) * (n - d - g + x + 1.0))
+            total += term
+            x = x + 1.0
+            if not (term > 1e-16 * total).any():
+                break
     bits: Floats = np.maximum(-(first + np.log(total)) / np.log(2.0), 0.0)
     return bits[place.ravel()]
 
