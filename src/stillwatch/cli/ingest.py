@@ -8,7 +8,16 @@ from typing import Annotated
 
 import typer
 
-from stillwatch.cli.shared import Inputs, JsonFlag, ProgressWatcher, Quietly, deployment_key, guarded, say
+from stillwatch.cli.shared import (
+    Inputs,
+    JsonFlag,
+    ProgressWatcher,
+    Quietly,
+    count_identity,
+    deployment_key,
+    guarded,
+    say,
+)
 from stillwatch.pipeline import convert
 from stillwatch.settings import load_settings
 
@@ -36,10 +45,9 @@ def ingest(
     with ProgressWatcher(quiet) as watcher:
         summary = convert(inputs, out, format_name=format_name, mapping=mapping, settings=load_settings(),
                           key=deployment_key(quiet or as_json), watcher=watcher)
+    if not quiet:
+        say(count_identity(summary["counts"]))
     if as_json:
         typer.echo(json.dumps(summary, sort_keys=True))
     elif not quiet:
-        counts = summary["counts"]
-        say("{records_in:,} records in = {kept:,} kept + {quarantined:,} quarantined + {duplicates:,} duplicates + "
-            "{merged:,} merged + {out_of_scope:,} out of scope".format(**counts))
         say(f"Exchanges: {out}")

@@ -9,7 +9,16 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from stillwatch.cli.shared import Inputs, JsonFlag, ProgressWatcher, Quietly, deployment_key, guarded, say
+from stillwatch.cli.shared import (
+    Inputs,
+    JsonFlag,
+    ProgressWatcher,
+    Quietly,
+    count_identity,
+    deployment_key,
+    guarded,
+    say,
+)
 from stillwatch.pipeline import ScanInputs
 from stillwatch.pipeline import scan as run_scan
 from stillwatch.report import render_html, render_text
@@ -69,6 +78,8 @@ def scan(
         summary = run_scan(given, out, settings=settings, key=key, watcher=watcher)
         watcher.stage("writing the report")
         page = render_html(out)
+    if not quiet:
+        say(count_identity(summary["counts"]))
     if as_json:
         typer.echo(json.dumps(summary | {"findings": str(out), "report": str(page)}, sort_keys=True))
     else:

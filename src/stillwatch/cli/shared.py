@@ -6,7 +6,7 @@ import functools
 import os
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Annotated, ParamSpec
@@ -20,7 +20,17 @@ from stillwatch.report.clean import clean
 from stillwatch.schema.model import SchemaError
 from stillwatch.settings import DeploymentKey, create_key, key_path, load_key
 
-__all__ = ["Inputs", "JsonFlag", "ProgressWatcher", "Quietly", "deployment_key", "guarded", "messages", "say"]
+__all__ = [
+    "Inputs",
+    "JsonFlag",
+    "ProgressWatcher",
+    "Quietly",
+    "count_identity",
+    "deployment_key",
+    "guarded",
+    "messages",
+    "say",
+]
 
 P = ParamSpec("P")
 messages = Console(stderr=True, highlight=False)
@@ -77,6 +87,13 @@ def _unexpected(error: Exception) -> int:
     say("  Hint: this is a fault of Stillwatch; please report it with that line. STILLWATCH_DEBUG=1 shows more, and"
         " may show prompts")
     return 1
+
+
+def count_identity(counts: Mapping[str, int]) -> str:
+    """What became of every record that was read."""
+    parts = ("kept", "quarantined", "duplicates", "merged", "out_of_scope")
+    return (f"records in = {' + '.join(part.replace('_', ' ') for part in parts)}:"
+            f" {counts['records_in']} = {' + '.join(str(counts[part]) for part in parts)}")
 
 
 def deployment_key(quiet: bool = False) -> DeploymentKey:

@@ -69,6 +69,18 @@ class Explanations:
         weighed = [Weighed(v, float(p), float(f)) for v, p, f in zip(verdicts, weight, fits, strict=True)]
         return sorted(weighed, key=lambda w: (-w.probability, w.verdict))
 
+    def ratio(self, values: Mapping[str, float], names: Sequence[str]) -> float | None:
+        """Likelihood ratio of distillation against all other explanations alike, on the named features alone.
+
+        ``None`` where none of them is known.
+        """
+        known = {name: values[name] for name in names if name in values}
+        if not any(name in self.features and not np.isnan(value) for name, value in known.items()):
+            return None
+        densities = {v: np.exp(sum(self.log_density(v, known).values())) for v in self.shape}
+        ours = densities.pop("distillation")
+        return float(ours / max(np.mean(list(densities.values())), 1e-300))
+
     def sample(self, verdict: str, count: int, seed: int) -> dict[str, Floats]:
         """Draw ``count`` groups' features under an explanation."""
         rng = np.random.default_rng(seed)

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from stillwatch.engine import Engine, Relation, row_lag
 
-__all__ = ["FEATURES", "Measured", "measure"]
+__all__ = ["CONTENT", "FEATURES", "Measured", "measure"]
 
 FEATURES: Mapping[str, str] = {
     "harvest": "mean probability that a text is of the kind that data-generation pipelines send",
@@ -34,6 +34,9 @@ FEATURES: Mapping[str, str] = {
     "programme": "share of the accounts verified as part of an education or research programme",
 }
 """Features, each a share between 0 and 1. None is a country, a language, a nationality or a name."""
+
+CONTENT = ("harvest",)
+"""Features of what is asked for: without their support no group is said to harvest."""
 
 _HOUR_US = 3_600_000_000
 _SESSION_US = 30 * 60 * 1_000_000

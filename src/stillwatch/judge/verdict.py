@@ -12,7 +12,7 @@ import pyarrow as pa
 from stillwatch.judge.agreements import covered
 from stillwatch.judge.candidate import Candidate
 from stillwatch.judge.hypotheses import Explanations, Weighed
-from stillwatch.judge.measure import FEATURES, Measured
+from stillwatch.judge.measure import CONTENT, FEATURES, Measured
 from stillwatch.judge.wording import against_sentences, explanation, for_sentences, why
 from stillwatch.schema import CAMPAIGNS, EVIDENCE, MEMBERS, conform, is_detection
 
@@ -93,6 +93,12 @@ def _campaign(candidate: Candidate, it: Measured, q_value: float, floor: float, 
     elif permitted:
         note = (f"{len(permitted):,} of its accounts are covered by an agreement on file and are left out of the"
                 " members.")
+    content = explanations.ratio(it.features, CONTENT)
+    if verdict == "distillation" and (content is None or content <= 1.0):
+        # Being run together is no theft: the claim of harvesting needs evidence of its own.
+        verdict = "undetermined"
+        note = ("What is asked for is not known, so harvesting cannot be claimed." if content is None else
+                "What is asked for does not by itself speak for harvesting, so it is not claimed.")
     if not it.exchanges:
         verdict, probability = "undetermined", min(probability, prior)
         note = "No exchange sets the group apart from everybody's traffic, so nothing can be said of its purpose."

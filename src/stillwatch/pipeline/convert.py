@@ -8,11 +8,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
+
 from stillwatch import __version__
 from stillwatch.engine import connect
 from stillwatch.folders import new_folder
 from stillwatch.ingest import ingest
 from stillwatch.pipeline.watch import Quiet, Watcher
+from stillwatch.schema import EXCHANGES
 from stillwatch.settings import DeploymentKey, Settings
 
 __all__ = ["convert"]
@@ -37,7 +40,7 @@ def convert(inputs: Sequence[str], out: Path, *, settings: Settings, key: Deploy
                        mapping=mapping, tick=tick)
         (draft / "exchanges").mkdir()
         for number, part in enumerate(found.parts):
-            part.rename(draft / "exchanges" / f"part-{number:05d}.parquet")
+            _without_places(part, draft / "exchanges" / f"part-{number:05d}.parquet")
         found.quarantine.rename(draft / "quarantine.jsonl")
         shutil.rmtree(draft / "read")
         summary = {"version": __version__, "command": "ingest", "counts": found.counts.as_dict(),
@@ -46,6 +49,14 @@ def convert(inputs: Sequence[str], out: Path, *, settings: Settings, key: Deploy
                               for f in found.files]}
         (draft / "summary.json").write_text(json.dumps(summary, indent=1, sort_keys=True) + "\n", "utf-8")
     return summary
+
+
+def _without_places(part: Path, target: Path) -> None:
+    """Copy a part without the columns that only say where in the inputs a record stood."""
+    with pq.ParquetFile(part) as source, pq.ParquetWriter(target, EXCHANGES.arrow, compression="zstd") as writer:
+        for batch in source.iter_batches(columns=list(EXCHANGES.names)):
+            writer.write_batch(batch.cast(EXCHANGES.arrow))
+    part.unlink()
 
 
 def _is_ours(folder: Path) -> bool:
