@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import poisson
 from sklearn.metrics import adjusted_rand_score
-from tests.unit.text_batches import Item, chinese, per_item, problem
+from tests.unit.text_batches import Item, chinese, per_item, problem, reduce
 
 from stillwatch.observe.templates import needed
 
@@ -73,6 +73,21 @@ def test_an_item_asked_under_several_templates_does_not_split_them() -> None:
     families = per_item(items, "template_id")
     assert len(set(families)) == 3
     assert [len(set(families[start : start + 104])) for start in (0, 104, 208)] == [1, 1, 1]
+
+
+def test_families_do_not_depend_on_order_or_batches() -> None:
+    items = [item for number, name in enumerate(TEMPLATES) for item in texts_of(TEMPLATES[name], 25, 100 * number)]
+    items += chats(100)
+    # Boilerplate that comes and goes makes sets of texts that are nearly, but not quite, alike.
+    draw = np.random.default_rng(8)
+    clauses = [problem(800_000 + at, 1) for at in range(12)]
+    items += [(None, " ".join(c for c in clauses if draw.random() < 0.85) + problem(810_000 + at))
+              for at in range(60)]
+    _, texts = reduce(items)
+    order = np.random.default_rng(3).permutation(len(items)).tolist()
+    _, again = reduce([items[at] for at in order], rows=17)
+    assert texts.equals(again)
+    assert len(set(texts["template_id"].to_pylist())) > len(TEMPLATES)
 
 
 def test_names_of_families_depend_on_content_only() -> None:

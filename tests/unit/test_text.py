@@ -96,6 +96,13 @@ def test_ten_megabytes_cost_less_than_a_second() -> None:
         assert staged["prompt_chars"].to_pylist() == [len(text)]
 
 
+def test_combining_marks_without_end_do_not_take_quadratic_time() -> None:
+    start = time.process_time()
+    staged, _ = reduce([(None, "a" + "\u0301\u0316" * 30_000), (None, "a" + "\u0316\u0301" * 30_000)])
+    assert time.process_time() - start < 2.0
+    assert staged["prompt_digest"].null_count == 0
+
+
 def test_the_same_in_every_process() -> None:
     code = ("from tests.unit.text_batches import *\n"
             "print(reduce([(None, problem(1)), ('系统', chinese(2)), (None, 'x')] * 3)[1].to_pylist())")
@@ -129,3 +136,7 @@ def test_long_texts_fold_white_space_as_short_ones_do() -> None:
     words = [chinese(at, 40) for at in range(3000)]
     staged, _ = reduce([(None, " ".join(words)), (None, " \n\t" + "  \r\n ".join(words) + "\n" * 70_000)])
     assert len(set(staged["prompt_digest"].to_pylist())) == 1
+    start = "a" * 65_535
+    staged, _ = reduce([(None, f"{start}{gap}{'b' * 100}") for gap in (" ", "\n\n", " " * 70_000, "")])
+    assert len(set(staged["prompt_digest"].to_pylist()[:3])) == 1
+    assert len(set(staged["prompt_digest"].to_pylist())) == 2
