@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from stillwatch.ingest.columns import Problems, column_array
-from stillwatch.ingest.credentials import CREDENTIAL_PREFIX, credential_digest, looks_like_credential
+from stillwatch.ingest.credentials import CREDENTIAL_PREFIX, credential_digest, looks_like_credential, scrub_text
 from stillwatch.ingest.digests import row_digests, text_digests
 from stillwatch.ingest.extras import encode
 from stillwatch.ingest.model import BadRecord
@@ -25,6 +25,11 @@ __all__ = ["UNKNOWN", "Built", "Places", "as_extra", "build"]
 
 UNKNOWN = "unknown"
 _CONTENT = tuple(name for name in EXCHANGES.names if name != "exchange_id")
+
+
+# Columns that clients write what they like into, a key by mistake included. Texts are content: not ours to change.
+_SCRUBBED = ("end_user_id", "channel", "region", "user_agent", "sdk", "ja4", "model", "operation", "reasoning_effort",
+             "response_format", "conversation_id")
 
 
 @dataclass(frozen=True)
@@ -70,6 +75,8 @@ def build(columns: Mapping[str, Sequence[Any] | pa.Array], places: Places, key: 
         arrays = {name: array.filter(keep) for name, array in arrays.items()}
         mask = keep.to_numpy(zero_copy_only=False)
         files, rows = files[mask], rows[mask]
+    for name in _SCRUBBED:
+        arrays[name] = _distinct(arrays[name], _scrubbed)
     arrays["api_key_id"] = _hide_keys(arrays["api_key_id"], key)
     arrays["account_id"] = _account(_hide_keys(arrays["account_id"], key), arrays["api_key_id"], key)
     arrays["exchange_id"] = _identify(arrays["exchange_id"], Places(files, rows, places.identity))
@@ -141,6 +148,8 @@ def as_extra(value: Any) -> dict[str, Any]:
 
 def _distinct(array: pa.Array, change: Callable[[str | None], str | None]) -> pa.Array:
     """The array with each distinct text changed; unchanged arrays are handed back as they are."""
+    if array.null_count == len(array):
+        return array
     encoded = array.dictionary_encode()
     before = encoded.dictionary.to_pylist()
     after = [change(text) for text in before]
@@ -149,11 +158,12 @@ def _distinct(array: pa.Array, change: Callable[[str | None], str | None]) -> pa
     return pa.array(after, pa.string()).take(encoded.indices)
 
 
+def _scrubbed(text: str | None) -> str | None:
+    return text if text is None else scrub_text(text)
+
+
 def _hide_keys(array: pa.Array, key: DeploymentKey) -> pa.Array:
     """A source that logs the key itself, where its id should be, does not get it written down."""
-    if array.null_count == len(array):
-        return array
-
     def hidden(text: str | None) -> str | None:
         return credential_digest(key, text) if text is not None and looks_like_credential(text) else text
 

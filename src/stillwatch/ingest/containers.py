@@ -134,7 +134,9 @@ def _container(sample: bytes) -> str:
     opens = head[:1]
     if _is_json(head):
         # A whole array in one line is a document unless other lines follow that are values of their own.
-        return "json" if opens == b"[" and (len(whole) == 1 or not _is_json(whole[1])) else "jsonl"
+        if opens == b"[":
+            return "json" if len(whole) == 1 or not _is_json(whole[1]) else "jsonl"
+        return "json" if len(whole) == 1 and _wrapped(_value(head)) is not None else "jsonl"
     braces = [row for row in whole if row.startswith(b"{") and len(row.strip(BLANK)) > 1]
     if opens == b"[":
         return "json"

@@ -78,7 +78,8 @@ _SCHEME = re.compile(r"(?i)\b(bearer|basic)\s+(?!<removed>)[A-Za-z0-9_\-.~+/]{6,
 _MASK = re.compile(
     r"[\W_]*(redacted|redact|filtered|masked|removed|hidden|scrubbed|sanitized|sanitised|omitted|secret|censored"
     r"|none|null|undefined|nil|empty|dummy|fake|test|placeholder|unused|not[-_ ]?needed|no[-_ ]?key"
-    r"(?:[-_ ]?required)?|your[-_ ]?(?:api[-_ ]?)?key(?:[-_ ]?here)?|na|n/a|token|key|api[-_]?key|stub)[\W_]*\Z",
+    r"(?:[-_ ]?required)?|your[-_ ]?(?:api[-_ ]?)?key(?:[-_ ]?here)?|na|n/a|bearer|basic"
+    r"|token|key|api[-_]?key|stub)[\W_]*\Z",
     re.IGNORECASE,
 )
 _MASKED_MIDDLE = re.compile(r"\*{2,}|•{2,}|\.{3}|…|[xX]{6,}|#{3,}|<[^>]*>|\[[^\]]*\]")

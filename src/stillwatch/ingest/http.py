@@ -37,11 +37,11 @@ _TAKEN = frozenset({"method", "path", "url", "uri", "target", "headers", "header
 # Ends of paths that run a model, with the operation they are.
 _OPERATIONS = (
     (re.compile(r"/chat/completions/?$|/messages/?$|/responses/?$|/api/chat/?$|/converse(-stream)?/?$"
-                r"|/invoke(-with-response-stream)?/?$|:(stream)?rawPredict$|/v\d+/chat/?$|/chats?/?$"), "chat"),
+                r"|/invoke(-with-response-stream)?/?$|:(streamR|r)awPredict$|/v\d+/chat/?$|/chats?/?$"), "chat"),
     (re.compile(r"(?<!/chat)/completions?/?$|/api/generate/?$|/complete/?$|/generate(_stream)?/?$"),
      "text_completion"),
-    (re.compile(r"/embeddings?/?$|/api/embed/?$|:(batch)?embedContents?$"), "embeddings"),
-    (re.compile(r":(stream)?generateContent$|/images/(generations|edits|variations)/?$|/audio/(speech|"
+    (re.compile(r"/embeddings?/?$|/api/embed/?$|:(batchE|e)mbedContents?$"), "embeddings"),
+    (re.compile(r":(streamG|g)enerateContent$|/images/(generations|edits|variations)/?$|/audio/(speech|"
                 r"transcriptions|translations)/?$|/videos/?$"), "generate_content"),
     (re.compile(r"/messages/batches/?$|:batchGenerateContent$"), "batch"),
     (re.compile(r"/moderations/?$"), "moderation"),
@@ -157,7 +157,7 @@ def _from_path(path: str, row: Row) -> None:
         model = gemini.group(1)
     if row.get("model") is None and model:
         row["model"] = model
-    if "stream" not in row and re.search(r":stream|-stream/?$|_stream/?$", path):
+    if "stream" not in row and re.search(r":stream[A-Z]|-stream/?$|_stream/?$", path):
         row["stream"] = True
 
 

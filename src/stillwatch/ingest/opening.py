@@ -107,7 +107,7 @@ class Stream:
                     break
                 self.size += len(chunk)
                 if self.size > _GUARD_FROM and self.size > self._expansion * max(self._raw.count, 1):
-                    raise BadRecord("expands_too_far", "see settings.max_expansion")
+                    raise BadRecord("expands_too_far", "it expands further than settings.max_expansion allows")
                 self._hash.update(chunk)
                 yield chunk
         finally:

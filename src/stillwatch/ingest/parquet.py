@@ -51,7 +51,7 @@ class ParquetSource:
                 sizes = _row_sizes(batch)
                 total += int(sizes.sum())
                 if total > _GUARD_FROM and total > self._settings.max_expansion * self._size:
-                    raise BadRecord("expands_too_far", "see settings.max_expansion")
+                    raise BadRecord("expands_too_far", "it expands further than settings.max_expansion allows")
                 for start, count in _slices(sizes, self._settings.max_record_bytes):
                     large = sizes[start : start + count] > self._settings.max_record_bytes
                     yield first + start, batch.slice(start, count), large

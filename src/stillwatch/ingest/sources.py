@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 import stat
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -13,6 +14,8 @@ from pathlib import Path
 from stillwatch.errors import InputError, UsageError
 
 __all__ = ["Input", "find"]
+
+_FOR_PEOPLE = re.compile(r"(README|LICEN[SC]E|NOTICE)(\.(md|txt|rst))?\Z")
 
 
 @dataclass(frozen=True)
@@ -29,8 +32,8 @@ class Input:
 def find(inputs: Sequence[str | Path]) -> list[Input]:
     """Files of all inputs, in the order given; the files of a folder or glob sorted by path.
 
-    Hidden files and those whose name (or whose folder's) begins with ``_`` or ``.`` are skipped within
-    folders. A file that is named twice is read twice: its records then count as duplicates. Raises
+    Files whose name (or whose folder's) begins with ``_`` or ``.`` are skipped within folders, and so are
+    README, LICENSE and NOTICE. A file that is named twice is read twice: its records then count as duplicates. Raises
     ``UsageError`` for what does not exist, ``InputError`` for a folder that cannot be read.
     """
     if not inputs:
@@ -74,6 +77,11 @@ def _folder(given: str, folder: Path) -> list[Input]:
     return sorted(files, key=lambda file: file.name)
 
 
+def _is_beside(name: str) -> bool:
+    """Whether a file is there for people or for tools, by the usual names."""
+    return name.startswith((".", "_")) or bool(_FOR_PEOPLE.match(name))
+
+
 def _walk(folder: Path) -> Iterator[Path]:
     def refuse(error: OSError) -> None:
         raise InputError(f"{error.filename} cannot be read: {error.strerror}",
@@ -83,5 +91,5 @@ def _walk(folder: Path) -> Iterator[Path]:
         folders[:] = sorted(name for name in folders if not name.startswith((".", "_")))
         for name in sorted(names):
             path = Path(inside) / name
-            if not name.startswith((".", "_")) and path.exists():
+            if not _is_beside(name) and path.exists():
                 yield path
