@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from stillwatch.engine import connect
@@ -17,7 +18,7 @@ from stillwatch.pipeline import ScanInputs, attribute, observe
 from stillwatch.proof.simulate import simulate
 from stillwatch.settings import DeploymentKey, load_settings
 
-__all__ = ["Example", "examples", "fit_explanations", "log_score", "prior_only_score", "said_of"]
+__all__ = ["Example", "examples", "fit_explanations", "log_scores", "prior_only_score", "said_of"]
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,11 @@ class Example:
     name: str
     label: str
     features: Mapping[str, float]
+
+    @property
+    def style(self) -> str:
+        """The group's name without the part of it that this example is."""
+        return self.name.split("/")[0]
 
 
 def examples(scenario: str | Path, seeds: Sequence[int], *, scale: float = 1.0,
@@ -52,7 +58,8 @@ def examples(scenario: str | Path, seeds: Sequence[int], *, scale: float = 1.0,
             work = attribute(engine, reduced.staged, reduced.texts, reduced.content, members)
             for name, it in measure(engine, work.exchanges, members, reduced.accounts, reduced.blocks).items():
                 campaign = name.split("/")[0]
-                if it.exchanges and label[campaign] != "undetermined":
+                size = members.filter(pc.equal(members["group_id"], name)).num_rows
+                if it.exchanges and size >= MIN_ACCOUNTS:
                     yield Example(str(scenario), seed, name, label[campaign], it.features)
 
 
@@ -76,28 +83,49 @@ def _groups(truth: pa.Table, seed: int) -> pa.Table:
 
 
 def fit_explanations(known: Sequence[Example], features: Sequence[str], made_from: str) -> Explanations:
-    """Fit densities, and the temper that scores best on groups of seeds left out of the fit."""
+    """Fit densities, and the temper that scores best on styles of groups left out of the fit."""
     tempers = np.round(np.arange(0.05, 1.01, 0.05), 2)
-    scores = {temper: log_score(known, features, float(temper)) for temper in tempers}
-    best = max(scores, key=lambda temper: (scores[temper], -temper))
-    return fit([(e.label, e.features) for e in known], features, temper=float(best), made_from=made_from)
+    scores = log_scores(known, features, tempers.tolist())
+    best = float(tempers[int(np.argmax(np.round(scores, 6)))])
+    return fit(_by_style(known, features), features, temper=best, made_from=made_from)
 
 
-def log_score(known: Sequence[Example], features: Sequence[str], temper: float) -> float:
-    """Mean log probability of the true verdict, each seed judged by densities fitted to the other seeds.
+def _by_style(known: Sequence[Example], features: Sequence[str]) -> list[tuple[str, dict[str, float]]]:
+    """The quartiles of every feature, a style of group: three observations each, however often it was simulated.
 
-    Every verdict has the same prior here: how common each is in the simulation says nothing about the world.
+    Ten seeds of one class are ten looks at one class, not ten classes: counted singly, they would make the densities
+    as narrow as the simulator is repetitive.
     """
-    total = []
-    for seed in sorted({e.seed for e in known}):
-        rest = [(e.label, e.features) for e in known if e.seed != seed]
-        fitted = fit(rest, features, temper=temper)
+    found = []
+    for style in sorted({(e.label, e.style) for e in known}):
+        groups = [e.features for e in known if (e.label, e.style) == style]
+        for quantile in (0.25, 0.5, 0.75):
+            seen = {name: [g[name] for g in groups if name in g] for name in features}
+            found.append((style[0], {name: float(np.quantile(values, quantile))
+                                     for name, values in seen.items() if values}))
+    return found
+
+
+def log_scores(known: Sequence[Example], features: Sequence[str], tempers: Sequence[float]) -> list[float]:
+    """Mean log probability of the true verdict a temper, each style judged by densities fitted to the other styles.
+
+    A verdict of which no other style is known cannot be given, so its style is left out of the score. Every verdict
+    has the same prior here: how common each is in the simulation says nothing about the world.
+    """
+    total: dict[float, list[float]] = {temper: [] for temper in tempers}
+    for label, style in sorted({(e.label, e.style) for e in known}):
+        rest = [e for e in known if e.style != style]
+        if label not in {e.label for e in rest}:
+            continue
+        fitted = fit(_by_style(rest, features), features)
         even = 1.0 / (len(fitted.shape) + 1)
-        for e in known:
-            if e.seed == seed:
-                said = {w.verdict: w.probability for w in fitted.weigh(e.features, even)}
-                total.append(np.log(max(said.get(e.label, 0.0), 1e-12)))
-    return float(np.mean(total))
+        for temper, scores in total.items():
+            tempered = replace(fitted, temper=temper)
+            for e in known:
+                if (e.label, e.style) == (label, style):
+                    said = {w.verdict: w.probability for w in tempered.weigh(e.features, even)}
+                    scores.append(float(np.log(max(said[label], 1e-12))))
+    return [float(np.mean(scores)) for scores in total.values()]
 
 
 def prior_only_score(known: Sequence[Example]) -> float:
