@@ -86,13 +86,15 @@ def test_the_same_folder_twice_changes_nothing(mixed, tmp_path):
     assert twice.result.unknown_accounts == once.result.unknown_accounts
 
 
-def test_another_name_or_compression_is_the_same_file_and_an_equal_row_elsewhere_is_not(tmp_path):
+@pytest.mark.parametrize("rows", [1, 2, 65_536])
+def test_another_name_or_compression_is_the_same_file_and_an_equal_row_elsewhere_is_not(tmp_path, rows):
     row = {"ts": TS, "account_id": "a"}
     one = jsonl(tmp_path / "one.jsonl", row, row)
     (tmp_path / "same.gz").write_bytes(gzip.compress(one.read_bytes()))
     (tmp_path / "same.zst").write_bytes(zstandard.compress(one.read_bytes()))
     other = jsonl(tmp_path / "other.jsonl", row, row, row)
-    outcome = run(one, tmp_path / "same.gz", tmp_path / "same.zst", other, into=tmp_path / "o")
+    packed = [tmp_path / "same.gz", tmp_path / "same.zst"]
+    outcome = run(one, *packed, other, into=tmp_path / "o", settings=Settings(batch_rows=rows))
     assert (outcome.counts.kept, outcome.counts.duplicates) == (5, 4)
 
 

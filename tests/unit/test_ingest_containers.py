@@ -162,6 +162,13 @@ def test_a_record_over_the_limit(tmp_path, name):
     assert (outcome.counts.kept, outcome.reasons) == (2, ["too_large"])
 
 
+@pytest.mark.parametrize("end", [b"", b"\n"])
+def test_a_last_line_over_the_limit(tmp_path, end):
+    content = GOOD + b'\n{"ts": 1767323045, "prompt": "' + b"x" * 3_000_000 + b'"}' + end
+    outcome = run(write(tmp_path, "x", content), into=tmp_path / "o", settings=Settings(max_record_bytes=1_000_000))
+    assert (outcome.counts.kept, outcome.reasons) == (1, ["too_large"])
+
+
 @pytest.mark.parametrize("squeeze", [gzip.compress, zstandard.compress])
 def test_a_compressed_file_that_breaks_off(tmp_path, squeeze):
     lines = b"".join(b'{"ts": 17673%05d, "account_id": "%x"}\n' % (n, n * 7919) for n in range(30_000))
