@@ -101,6 +101,22 @@ def test_no_stratum_is_so_small_that_a_campaign_could_be_all_of_it():
     assert all(size >= 50 for name, size in by_name.items() if name != "all")
 
 
+def test_no_stratum_is_mostly_one_group_or_its_decoys_would_keep_its_coordination():
+    rng = np.random.default_rng(2)
+    profiles = profiles_of(blocks_of(rng, accounts=400, rows=4000), rng)
+    # Members of alike volume fill one decile of their own.
+    ranked = profiles.sort_by("exchanges")["account_id"].to_pylist()
+    members = set(ranked[200:240])
+    for inside, most in ((set(), 1.0), (members, 0.25)):
+        of_account = strata(profiles, None, inside)
+        rows = {}
+        for account, stratum in zip(*of_account.to_pydict().values(), strict=True):
+            rows.setdefault(stratum, []).append(account in members)
+        assert max(map(np.mean, rows.values())) <= most
+        if not inside:
+            assert max(map(np.mean, rows.values())) > 0.25, "the case is one where it matters"
+
+
 @pytest.mark.parametrize(("seed", "relayed"), [(1, 0.0), (2, 0.3), (3, 0.7)])
 def test_relayed_traffic_is_told_from_the_groups_own(seed, relayed):
     """Members send own templates and, for a share, what everybody sends: that share is found."""

@@ -1,0 +1,1 @@
+"""Data that comes with the package; each folder says where it is from. No code."""

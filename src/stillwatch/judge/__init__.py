@@ -4,12 +4,13 @@ from stillwatch.judge.candidate import MIN_ACCOUNTS, Candidate, SharedValue
 from stillwatch.judge.hypotheses import Explanations, fit, shipped
 from stillwatch.judge.measure import FEATURES, Measured, measure
 from stillwatch.judge.qvalues import q_values
-from stillwatch.judge.rewire import rewire, strata
+from stillwatch.judge.rewire import REWIRED, rewire, strata
 from stillwatch.judge.verdict import Judged, Knowledge, judge
 
 __all__ = [
     "FEATURES",
     "MIN_ACCOUNTS",
+    "REWIRED",
     "Candidate",
     "Explanations",
     "Judged",

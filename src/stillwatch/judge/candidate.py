@@ -32,8 +32,9 @@ class SharedValue:
 class Candidate:
     """A group of linked accounts.
 
-    ``probability`` and ``bits`` are the members' (n and n × families); ``strength`` the group's score a family;
-    ``shared`` what they share, most surprising first.
+    ``probability`` and ``bits`` are the members' (n and n × families); ``strength`` the surprise of what they share
+    a family in bits, and ``score`` that of the families that decoys rewire, by which they are compared; ``shared``
+    is what they share, most surprising first.
     """
 
     group_id: str
@@ -42,9 +43,5 @@ class Candidate:
     families: tuple[str, ...]
     bits: npt.NDArray[np.float64]
     strength: Mapping[str, float]
+    score: float
     shared: tuple[SharedValue, ...]
-
-    @property
-    def score(self) -> float:
-        """Linkage score over all families, in bits."""
-        return float(sum(self.strength.values()))

@@ -8,22 +8,33 @@ and popular tools are coordinated, and are judged by their own hypotheses.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-__all__ = ["MIN_STRATUM", "rewire", "strata"]
+__all__ = ["MAX_CANDIDATES", "MIN_STRATUM", "REWIRED", "rewire", "strata"]
+
+REWIRED = frozenset({"network", "client"})
+"""Families whose sightings move with their block. Groups are compared with decoys by what they share in these: what
+does not move is the same in every decoy and would only drown what does."""
 
 MIN_STRATUM = 50
-"""Fewest accounts a stratum may have; smaller ones are merged, or a campaign could be its own stratum."""
+"""Fewest accounts of a stratum; smaller ones are merged."""
+
+MAX_CANDIDATES = 0.25
+"""Largest share of a stratum that may belong to candidate groups. Exchanging blocks among accounts that mostly
+belong to one group leaves its coordination as it was, and such a decoy falsifies nothing."""
 
 
-def strata(profiles: pa.Table, accounts: pa.Table | None) -> pa.Table:
+def strata(profiles: pa.Table, accounts: pa.Table | None, members: Collection[str] = ()) -> pa.Table:
     """Assign each account to a stratum: ``account_id, stratum``.
 
-    Strata are account kind × sign-up month × volume decile. One of fewer than ``MIN_STRATUM`` accounts is
-    merged over months first, then over kinds, then over two and over five volume deciles, then over all.
+    Strata are account kind × sign-up month × volume decile. One that is too small, or that too many ``members`` of
+    candidate groups are in, is merged over months first, then over kinds, then over two and over five volume
+    deciles; what is left is one stratum, with everybody where even that has too many members.
     """
     exchanges = profiles["exchanges"].to_numpy()
     edges = np.quantile(exchanges, np.linspace(0.1, 0.9, 9)) if len(exchanges) else np.zeros(0)
@@ -35,18 +46,22 @@ def strata(profiles: pa.Table, accounts: pa.Table | None) -> pa.Table:
         kind = np.array(pc.fill_null(accounts["kind"].take(place), "").to_pylist(), dtype=object)
         months = pc.strftime(accounts["created_at"].take(place), format="%Y-%m")
         month = np.array(pc.fill_null(months, "").to_pylist(), dtype=object)
+    inside = pc.is_in(profiles["account_id"], value_set=pa.array(sorted(members), pa.string())).to_numpy()
     finest = [f"{k}|{m}|{d}" for k, m, d in zip(kind, month, decile, strict=True)]
     coarser = [f"{k}||{d}" for k, d in zip(kind, decile, strict=True)]
     volumes = [[f"||{width * (d // width)}+{width}" for d in decile] for width in (1, 2, 5)]
     chosen = np.array(["all"] * len(exchanges), dtype=object)
-    open_rows = np.ones(len(exchanges), dtype=bool)
+    left = np.ones(len(exchanges), dtype=bool)
     for names in (finest, coarser, *volumes):
-        words, code, size = np.unique(np.array(names, dtype=object)[open_rows].astype(str), return_inverse=True,
+        words, code, size = np.unique(np.array(names, dtype=object)[left].astype(str), return_inverse=True,
                                       return_counts=True)
-        rows = np.flatnonzero(open_rows)
-        large = size[code] >= MIN_STRATUM
-        chosen[rows[large]] = words[code[large]]
-        open_rows[rows[large]] = False
+        rows = np.flatnonzero(left)
+        share = np.bincount(code, weights=inside[rows], minlength=len(words)) / np.maximum(size, 1)
+        good = ((size >= MIN_STRATUM) & (share <= MAX_CANDIDATES))[code]
+        chosen[rows[good]] = words[code[good]]
+        left[rows[good]] = False
+    if left.any() and inside[left].mean() > MAX_CANDIDATES:
+        chosen[:] = "all"
     return pa.table({"account_id": profiles["account_id"], "stratum": pa.array(chosen, pa.string())})
 
 

@@ -61,7 +61,8 @@ def judge(candidates: Sequence[Candidate], measured: Mapping[str, Measured], q_v
         campaigns.append(row)
         people = [_member(candidate, place, known, profiles, created, it.first_seen)
                   for place, account in enumerate(candidate.accounts)
-                  if account not in permitted or len(permitted) == len(candidate.accounts)]
+                  if _takes_part(candidate, account, it, known, permitted)]
+        row["accounts"] = len(people)
         members += people
         evidence += [{"campaign_id": candidate.group_id, "kind": value.kind, "value": value.value,
                       "accounts": value.members, "bits": value.bits, "why": why(value)}
@@ -110,7 +111,6 @@ def _campaign(candidate: Candidate, it: Measured, q_value: float, floor: float, 
         "verdict": verdict,
         "probability": probability,
         "q_value": q_value,
-        "accounts": len(candidate.accounts) - (len(permitted) if len(permitted) < len(candidate.accounts) else 0),
         "exchanges": it.exchanges,
         "sessions": it.sessions,
         "tasks": it.tasks,
@@ -128,6 +128,17 @@ def _campaign(candidate: Candidate, it: Measured, q_value: float, floor: float, 
         "missing": [*known.missing, *(f"feature {name}: {meaning}" for name, meaning in FEATURES.items()
                                       if name not in it.features)],
     }
+
+
+def _takes_part(candidate: Candidate, account: str, it: Measured, known: Knowledge, permitted: set[str]) -> bool:
+    """Whether a linked account is a member of the campaign.
+
+    One that sent nothing of the group's own work is linked, and takes no part; one that an agreement covers is left
+    out, unless all are covered: then the group is listed with the reason.
+    """
+    if it.exchanges and (candidate.group_id, account) not in known.own:
+        return False
+    return account not in permitted or len(permitted) == len(candidate.accounts)
 
 
 def _as_row(weighed: Weighed) -> dict[str, Any]:

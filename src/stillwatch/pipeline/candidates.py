@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from stillwatch.engine import Engine, Relation
-from stillwatch.judge import MIN_ACCOUNTS, Candidate, Judged, SharedValue, rewire
+from stillwatch.judge import MIN_ACCOUNTS, REWIRED, Candidate, Judged, SharedValue, rewire
 from stillwatch.link import Group, Linked, attributed, group_name, link, separate, shared_values
 from stillwatch.observe import moving_sightings
 from stillwatch.schema import (
@@ -85,6 +85,7 @@ def _candidate(linked: Linked, group: Group, names: Any, labels: dict[tuple[str,
         families=incidence.families,
         bits=group.bits[order],
         strength=dict(zip(incidence.families, map(float, group.strength), strict=True)),
+        score=_tested(linked, group),
         shared=tuple(shared),
     )
 
@@ -119,7 +120,13 @@ def score_decoys(blocks: pa.Table, fixed: pa.Table, known: pa.Table, of_account:
         fixed = fixed.filter(pc.invert(pc.is_in(fixed["account_id"], value_set=absent)))
     sightings = pa.concat_tables([fixed, moving_sightings(rewire(blocks, of_account, seed), known)])
     decoy = link(sightings, FAMILY_OF, seed=seed, model=linked.model)
-    return [group.score for group in decoy.groups if len(group.members) >= MIN_ACCOUNTS]
+    return [_tested(decoy, group) for group in decoy.groups if len(group.members) >= MIN_ACCOUNTS]
+
+
+def _tested(linked: Linked, group: Group) -> float:
+    """Surprise of what a group shares in the families that decoys rewire, in bits."""
+    return float(sum(bits for family, bits in zip(linked.incidence.families, group.strength, strict=True)
+                     if family in REWIRED))
 
 
 def findings_tables(engine: Engine, work: AttributedWork, staged: Relation, texts: pa.Table,

@@ -191,8 +191,8 @@ def _decoys(reduced: Reduced, linked: Linked, found: Candidates, settings: Setti
     sets: dict[str, list[list[float]]] = {"all": [], "without_candidates": []}
     started = time.monotonic()
     if found.candidates:
-        of_account = strata(reduced.profiles, reduced.accounts)
         inside = set(found.members["account_id"].to_pylist())
+        of_account = strata(reduced.profiles, reduced.accounts, inside)
         done = 0
         for number in range(settings.decoys):
             if time.monotonic() - started > settings.decoy_seconds:

@@ -65,8 +65,8 @@ CAMPAIGNS = Table(
         Column("actor_probability", pa.float64(), "of that match", unit="0-1"),
         Column("explanation", pa.string(), "two plain sentences that name the strongest evidence for and"
                " against"),
-        Column("linkage_bits", pa.float64(), "score of the linkage claim, each value counted once",
-               unit="bits"),
+        Column("linkage_bits", pa.float64(), "score of the linkage claim: surprise of what is shared in network"
+               " and client, the families that decoys rewire; each value counted once", unit="bits"),
         Column("q_floor", pa.float64(), "smallest q that this number of decoys can show", unit="0-1"),
         Column("hypotheses", pa.list_(pa.struct([("verdict", pa.string()), ("probability", pa.float64()),
                                                  ("log_likelihood", pa.float64())])),

@@ -39,7 +39,7 @@ class Settings(BaseSettings):
     batch_rows: int = Field(65_536, ge=1, le=10_000_000, description="records read and reduced at a time")
     max_record_bytes: int = Field(32 * _MIB, ge=1024, le=1024 * _MIB,
                                   description="longest record that is read; longer ones are quarantined")
-    max_expansion: float = Field(2000.0, ge=10, description="a compressed file that expands by more than this"
+    max_expansion: float = Field(500.0, ge=10, description="a compressed file that expands by more than this"
                                  " factor, once past 1 GiB, is given up")
     decoys: int = Field(100, ge=0, le=100_000, description="decoy data sets behind every q-value")
     decoy_seconds: float = Field(1800.0, gt=0, description="time budget for decoys; fewer are made when it"

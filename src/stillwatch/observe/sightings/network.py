@@ -11,16 +11,13 @@ __all__ = ["sightings"]
 
 
 def sightings(blocks: pa.Table, addresses: pa.Table) -> list[pa.Table]:
-    """Sightings of every level; only the autonomous system is readable, addresses are digests."""
-    systems = addresses.select(["asn", "as_name", "network_kind"]).filter(pc.is_valid(addresses["asn"]))
-    systems = systems.group_by("asn", use_threads=False).aggregate(
-        [("as_name", "min"), ("network_kind", "min")]
-    )
+    """Sightings of every level. Only the autonomous system is readable, by number and kind: addresses are digests,
+    and the name of a company whose servers somebody rents is no evidence against it."""
+    systems = addresses.select(["asn", "network_kind"]).filter(pc.is_valid(addresses["asn"]))
+    systems = systems.group_by("asn", use_threads=False).aggregate([("network_kind", "min")])
     number = pc.cast(systems["asn"], pa.string())
-    labels = pc.binary_join_element_wise(
-        pc.binary_join_element_wise("AS", number, ""), pc.fill_null(systems["as_name_min"], ""),
-        pc.binary_join_element_wise("(", systems["network_kind_min"], ")", ""), " ",
-    )
+    labels = pc.binary_join_element_wise(pc.binary_join_element_wise("AS", number, " (", ""),
+                                         systems["network_kind_min"], ")", "")
     label = pc.take(labels, pc.index_in(blocks["asn"], value_set=number))
     return [read_off(blocks, "ip", "ip"), read_off(blocks, "prefix", "prefix"),
             read_off(blocks, "asn", "asn", label)]
