@@ -29,7 +29,7 @@ def check_target(target: Path, ours: Callable[[Path], bool], what: str) -> None:
     if not target.is_dir():
         raise UsageError(f"{target} is a file", remedy=f"name a folder for the {what}")
     if any(target.iterdir()) and not ours(target):
-        raise UsageError(f"{target} holds something that is no {what}",
+        raise UsageError(f"{target} exists already and is no {what}",
                          remedy="name another folder, or empty this one: nothing of yours is overwritten")
 
 

@@ -15,7 +15,7 @@ PACKAGE = "stillwatch"
 STAGES = ("ingest", "observe", "link", "judge", "act")
 SURFACES = ("cli", "report", "console")
 # Ground floor: what a stage may use besides its own room.
-GROUND = frozenset({"schema", "engine", "errors", "settings"})
+GROUND = frozenset({"schema", "engine", "errors", "settings", "folders"})
 # Who may import whom; every room may import itself, the package's own names, and `data`, which holds no code.
 MAY_IMPORT: dict[str, frozenset[str]] = {
     "errors": frozenset(),
@@ -25,12 +25,12 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "folders": frozenset({"errors"}),
     "engine": frozenset({"errors", "settings", "schema"}),
     **dict.fromkeys(STAGES, GROUND),
-    "pipeline": GROUND | {"folders", *STAGES},
-    "proof": GROUND | {"folders", "pipeline", *STAGES},
+    "pipeline": GROUND | {*STAGES},
+    "proof": GROUND | {"pipeline", *STAGES},
     "report": frozenset({"schema", "errors", "settings"}),
-    "console": GROUND | {"folders", "pipeline", "report", *STAGES},
-    "cli": GROUND | {"folders", "pipeline", "proof", "report", "console", *STAGES},
-    "": GROUND | {"folders", "pipeline", *STAGES},
+    "console": GROUND | {"pipeline", "report", *STAGES},
+    "cli": GROUND | {"pipeline", "proof", "report", "console", *STAGES},
+    "": GROUND | {"pipeline", *STAGES},
     "__main__": frozenset({"cli"}),
 }
 ENGINES = frozenset({"ibis", "duckdb", "polars", "pyspark", "sqlglot", "datafusion", "dask", "snowflake"})

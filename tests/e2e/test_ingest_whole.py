@@ -9,7 +9,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
 from pathlib import Path
 
@@ -293,15 +292,3 @@ def test_one_engine_many_runs_and_empty_input(tmp_path):
             result = ingest([tmp_path / "empty.jsonl"], tmp_path / name, settings=Settings(), key=KEY, engine=engine)
             assert result.counts.records_in == 0
             assert pq.read_table(list(result.parts)).schema.names == list(INGESTED.names)
-
-
-def test_leftovers_of_the_dead_are_told_from_the_living(tmp_path):
-    dead = tmp_path / ".o.99999999.1.tmp"
-    dead.mkdir()
-    old = time.time() - 3600
-    os.utime(dead, (old, old))
-    young = tmp_path / ".o.99999998.1.tmp"
-    young.mkdir()
-    run(jsonl(tmp_path / "x.jsonl", {"ts": TS}), into=tmp_path / "o")
-    assert not dead.exists()
-    assert young.exists()

@@ -39,9 +39,14 @@ def test_without_an_atomic_exchange_it_still_works(tmp_path, monkeypatch):
 
 def test_a_failure_leaves_the_old_folder(tmp_path):
     write(tmp_path / "out", "one")
-    with pytest.raises(RuntimeError), new_folder(tmp_path / "out", ours, "folder") as draft:
-        (draft / "mark").write_text("half")
-        raise RuntimeError
+
+    def fails():
+        with new_folder(tmp_path / "out", ours, "folder") as draft:
+            (draft / "mark").write_text("half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fails()
     assert (tmp_path / "out" / "mark").read_text() == "one"
     assert len(list(tmp_path.iterdir())) == 1
 

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from stillwatch.engine import Engine
 from stillwatch.errors import StillwatchError
+from stillwatch.folders import new_folder
 from stillwatch.ingest.dedupe import drop_repeats
 from stillwatch.ingest.mapped import MappedFormat
 from stillwatch.ingest.model import BadRecord, Counts, FileReport, Format, Ingested
@@ -18,7 +19,6 @@ from stillwatch.ingest.reading import Read, Reader, Unrecognised
 from stillwatch.ingest.registry import format_named, formats
 from stillwatch.ingest.sink import Sink
 from stillwatch.ingest.sources import Input, find
-from stillwatch.ingest.staging import staged
 from stillwatch.settings import DeploymentKey, Settings
 
 __all__ = ["ingest"]
@@ -53,7 +53,7 @@ def ingest(
     chosen: Format | None = MappedFormat.load(mapping) if mapping is not None else None
     if chosen is None and format is not None:
         chosen = format_named(format)
-    with staged(into) as folder:
+    with new_folder(Path(into), _replaces_nothing, "fresh folder") as folder:
         run = _Run(folder, files, settings, key, chosen, tick, reduce)
         try:
             run.read()
@@ -142,3 +142,6 @@ class _Run:
         return tuple(reports)
 
 
+def _replaces_nothing(_: Path) -> bool:
+    """Parts belong to one run: a folder that holds anything is somebody's."""
+    return False
