@@ -57,6 +57,7 @@ def new_folder(target: Path, ours: Callable[[Path], bool], what: str) -> Iterato
             if file.is_file():
                 with file.open("rb") as stream:
                     os.fsync(stream.fileno())
+        check_target(target, ours, what)  # somebody else may have finished first
         _take_place(draft, target)
     finally:
         lock.close()

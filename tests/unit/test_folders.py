@@ -83,3 +83,15 @@ def test_a_folder_set_aside_by_a_killed_process_comes_back(tmp_path):
     with pytest.raises(RuntimeError), new_folder(tmp_path / "out", ours, "folder"):
         raise RuntimeError
     assert (tmp_path / "out" / "mark").read_text() == "old"
+
+
+def test_who_comes_second_does_not_overwrite_what_is_not_its_own(tmp_path):
+    def late():
+        with new_folder(tmp_path / "out", lambda _: False, "fresh folder") as draft:
+            (draft / "mark").write_text("second")
+            write(tmp_path / "out", "first")
+
+    with pytest.raises(UsageError, match="exists already"):
+        late()
+    assert (tmp_path / "out" / "mark").read_text() == "first"
+    assert len(list(tmp_path.iterdir())) == 1
