@@ -106,7 +106,7 @@ def test_a_campaign_is_one_group_and_others_are_not_in_it(seed):
     by_chance = max((group.score for group in link(sightings(traffic(seed, campaign=0)), FAMILIES).groups), default=0.0)
     largest = max(groups_of(link(sightings(traffic(seed)), FAMILIES)), key=len)
     mine = {account for account in largest if account.startswith("c")}
-    assert len(mine) >= 34, f"seed {seed}"
+    assert len(mine) >= 30, f"seed {seed}"
     assert largest == mine, f"seed {seed}"
     assert strongest.score > 5 * by_chance, f"seed {seed}"
 

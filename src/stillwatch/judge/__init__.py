@@ -1,6 +1,6 @@
 """Groups → verdicts: what explains them, how surely, and how often such a claim would be false."""
 
-from stillwatch.judge.candidate import MIN_ACCOUNTS, Candidate, SharedValue
+from stillwatch.judge.candidate import Candidate, SharedValue
 from stillwatch.judge.hypotheses import Explanations, fit, shipped
 from stillwatch.judge.measure import FEATURES, Measured, measure
 from stillwatch.judge.qvalues import q_values
@@ -9,7 +9,6 @@ from stillwatch.judge.verdict import Judged, Knowledge, judge
 
 __all__ = [
     "FEATURES",
-    "MIN_ACCOUNTS",
     "REWIRED",
     "Candidate",
     "Explanations",

@@ -8,12 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["MIN_ACCOUNTS", "Candidate", "SharedValue"]
-
-MIN_ACCOUNTS = 3
-"""Fewest accounts of a candidate campaign. Two accounts that share a card are a household more often than not,
-and nothing about a group can be measured on them."""
-
+__all__ = ["Candidate", "SharedValue"]
 
 @dataclass(frozen=True)
 class SharedValue:

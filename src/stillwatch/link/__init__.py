@@ -4,10 +4,11 @@ from stillwatch.link.incidence import Incidence, encode
 from stillwatch.link.learn import LinkModel
 from stillwatch.link.linking import Linked, group_name, link
 from stillwatch.link.score import shared_values, strength
-from stillwatch.link.settle import Group
+from stillwatch.link.settle import MIN_MEMBERS, Group
 from stillwatch.link.streams import Stream, attributed, separate
 
 __all__ = [
+    "MIN_MEMBERS",
     "Group",
     "Incidence",
     "LinkModel",

@@ -6,7 +6,7 @@ accounts agree in it on the rarest value that they share, or disagree, or at lea
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.sparse as sp
@@ -84,6 +84,21 @@ def chance_of_agreement(incidence: Incidence) -> Floats:
     return u
 
 
+def _distinct(pairs: Pairs) -> tuple[Pairs, Floats]:
+    """Pairs of which no two agree alike, and how many there are of each: EM needs to weigh each kind only once.
+
+    Rarities are told apart to a sixteenth of a bit.
+    """
+    code = np.zeros(len(pairs), dtype=np.int64)
+    for family in range(pairs.rarity.shape[1]):
+        rarity = np.nan_to_num(np.rint(pairs.rarity[:, family] * 16) + 2, nan=0.0).astype(np.int64)
+        _, code = np.unique(code * (rarity.max(initial=0) + 2) + np.where(
+            (rarity == 0) & pairs.present[:, family], 1, rarity), return_inverse=True)
+    _, first, times = np.unique(code, return_index=True, return_counts=True)
+    kept = replace(pairs, a=pairs.a[first], b=pairs.b[first], rarity=pairs.rarity[first], present=pairs.present[first])
+    return kept, times.astype(np.float64)
+
+
 def learn(pairs: Pairs, incidence: Incidence, *, rounds: int = 200, tolerance: float = 1e-6) -> LinkModel:
     """Estimate m by EM over candidate pairs; all other pairs agree in nothing.
 
@@ -99,12 +114,13 @@ def learn(pairs: Pairs, incidence: Incidence, *, rounds: int = 200, tolerance: f
     u = chance_of_agreement(incidence)
     m: Floats = a / (a + b)
     prior = min(0.5, 1.0 / max(2, incidence.size))
-    agree = ~np.isnan(pairs.rarity)
     unseen = max(0.0, total - len(pairs))
+    pairs, times = _distinct(pairs)
+    agree = ~np.isnan(pairs.rarity)
     both = np.clip(has.mean(axis=0), 0, 1) ** 2 if incidence.size else np.zeros(len(families))
     for _ in range(rounds):
         model = LinkModel(families, m, u, prior)
-        _, weight = weigh(pairs, model)
+        weight = times * weigh(pairs, model)[1]
         # Pairs that never became candidates disagree wherever both are seen: few, but there are many of them.
         lost = both * np.minimum(np.log2((1 - m) / (1 - u)), 0.0)
         odds = prior / (1 - prior) * np.exp2(lost.sum())

@@ -12,7 +12,7 @@ from stillwatch.link.groups import choose_edges, partition
 from stillwatch.link.incidence import Incidence, Ints, encode
 from stillwatch.link.learn import LinkModel, learn, weigh
 from stillwatch.link.pairs import Floats, Pairs, share_pairs
-from stillwatch.link.settle import Group, absorb, settle, without_repeats
+from stillwatch.link.settle import MIN_MEMBERS, Group, absorb, settle, without_repeats
 from stillwatch.schema import EDGES, GROUPS, conform
 from stillwatch.settings import DeploymentKey
 
@@ -79,7 +79,7 @@ def link(sightings: pa.Table, family_of: Mapping[str, tuple[str, int]], *, seed:
     groups = []
     for label in range(found.label.max(initial=-1) + 1):
         members = np.flatnonzero(found.label == label)
-        group = settle(incidence, members) if len(members) >= 2 else None
+        group = settle(incidence, members) if len(members) >= MIN_MEMBERS else None
         if group is not None:
             groups.append(group)
     groups = absorb(incidence, without_repeats(groups, incidence.size))

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import scipy.sparse as sp
 
 from stillwatch.link.incidence import Incidence, Ints
 
@@ -18,7 +17,10 @@ __all__ = ["Pairs", "share_pairs"]
 
 Floats = npt.NDArray[np.float64]
 
-_PAIRS_PER_SIGHTING = 50
+_FIRST_BIT = np.array([0, *(7 - int(byte).bit_length() + 1 for byte in range(1, 256))], dtype=np.int64)
+
+_PAIRS_PER_SIGHTING = 10
+_PAIRS_ANYWAY = 500_000
 """Budget of pairs, per sighting: work stays O(sightings)."""
 
 
@@ -45,9 +47,10 @@ class Pairs:
 
 
 def share_pairs(incidence: Incidence, budget: int | None = None) -> Pairs:
-    """Make candidate pairs from shared values, rarest first, at most ``budget`` (default 50 a sighting)."""
+    """Make candidate pairs from shared values, rarest first, at most ``budget`` (default 10 a sighting,
+    half a million where that is more)."""
     if budget is None:
-        budget = _PAIRS_PER_SIGHTING * len(incidence.account)
+        budget = max(_PAIRS_PER_SIGHTING * len(incidence.account), _PAIRS_ANYWAY)
     largest = _largest_affordable(incidence.degree, budget)
     pairing = (incidence.degree >= 2) & (incidence.degree <= largest)
     a, b, family, rarity = _expand(incidence, pairing)
@@ -118,20 +121,34 @@ def _expand(incidence: Incidence, pairing: npt.NDArray[np.bool_]) -> tuple[Ints,
 
 
 def _popular(incidence: Incidence, popular: npt.NDArray[np.bool_], a: Ints, b: Ints) -> Floats:
-    """For pairs already made: the rarest popular value that they share, a family."""
+    """For pairs already made: how rare the rarest popular value is that they share, a family.
+
+    An account's rarities fall as values get more popular, so the rarest shared value is the least popular one:
+    the first bit that two rows of a bit matrix, values from the least popular up, have in common.
+    """
     best = np.full((len(a), len(incidence.families)), -np.inf)
     rarity = _rarity(incidence)
+    values = len(incidence.degree)
+    keys = incidence.account * values + incidence.value  # ascending: coincidences are sorted that way
     for family in range(len(incidence.families)):
-        use = (popular & (incidence.family == family))[incidence.value]
-        if not use.any():
+        codes = np.flatnonzero(popular & (incidence.family == family))
+        codes = codes[np.argsort(incidence.degree[codes], kind="stable")]
+        if not len(codes):
             continue
-        # 1 + rarity keeps a value that everybody has (rarity 0) apart from no value at all.
-        worth = sp.csr_array((1.0 + rarity[use], (incidence.account[use], incidence.value[use])),
-                             shape=(incidence.size, len(incidence.degree)))
-        step = 2_000_000
+        column = np.full(values, -1, dtype=np.int64)
+        column[codes] = np.arange(len(codes))
+        use = column[incidence.value] >= 0
+        carried = np.zeros((incidence.size, len(codes)), dtype=bool)
+        carried[incidence.account[use], column[incidence.value[use]]] = True
+        rows = np.packbits(carried, axis=1)
+        step = max(1, 64 * 1024 * 1024 // rows.shape[1])
         for start in range(0, len(a), step):
             here = slice(start, start + step)
-            shared = worth[a[here]].minimum(worth[b[here]])
-            top = np.asarray(shared.max(axis=1).todense()).ravel()
-            best[here, family] = np.where(top > 0, top - 1.0, -np.inf)
+            both = rows[a[here]] & rows[b[here]]
+            byte = np.argmax(both != 0, axis=1)
+            found = both[np.arange(len(byte)), byte]
+            place = np.flatnonzero(found)
+            value = codes[byte[place] * 8 + _FIRST_BIT[found[place]]]
+            worth = [rarity[np.searchsorted(keys, end[here][place] * values + value)] for end in (a, b)]
+            best[start + place, family] = np.minimum(*worth)
     return best

@@ -13,7 +13,11 @@ from stillwatch.link.membership import Membership, belonging
 from stillwatch.link.pairs import Floats
 from stillwatch.link.score import strength
 
-__all__ = ["Group", "absorb", "settle", "without_repeats"]
+__all__ = ["MIN_MEMBERS", "Group", "absorb", "settle", "without_repeats"]
+
+MIN_MEMBERS = 3
+"""Fewest accounts of a group. Two accounts that share a card are a household more often than not, and an account
+cannot be judged against a group of one other."""
 
 _ROUNDS = 50
 _TRIALS = 10
@@ -49,7 +53,7 @@ def settle(incidence: Incidence, members: Ints) -> Group | None:
     seen = belonging(incidence, members)
     for _ in range(_ROUNDS):
         chosen = np.flatnonzero(seen.probability >= 0.5)
-        if len(chosen) < 2:
+        if len(chosen) < MIN_MEMBERS:
             return None
         same = np.array_equal(chosen, members)
         members = chosen

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from stillwatch.engine import Engine, Relation
-from stillwatch.judge import MIN_ACCOUNTS, REWIRED, Candidate, Judged, SharedValue, rewire
+from stillwatch.judge import REWIRED, Candidate, Judged, SharedValue, rewire
 from stillwatch.link import Group, Linked, attributed, group_name, link, separate, shared_values
 from stillwatch.observe import moving_sightings
 from stillwatch.schema import (
@@ -50,13 +50,12 @@ class AttributedWork:
 
 
 def candidates_of(linked: Linked, sightings: pa.Table, key: DeploymentKey) -> Candidates:
-    """Groups of at least ``MIN_ACCOUNTS`` accounts, strongest first."""
+    """The groups as candidates, strongest first."""
     names = np.array(linked.incidence.accounts.to_pylist(), dtype=object)
     shown = sightings.filter(pc.is_valid(sightings["label"])).group_by(["kind", "value"], use_threads=False).aggregate(
         [("label", "min")])
     labels = {(row["kind"], row["value"]): row["label_min"] for row in shown.to_pylist()}
-    found = [_candidate(linked, group, names, labels, key) for group in linked.groups
-             if len(group.members) >= MIN_ACCOUNTS]
+    found = [_candidate(linked, group, names, labels, key) for group in linked.groups]
     members = pa.table({
         "group_id": pa.array([c.group_id for c in found for _ in c.accounts], pa.string()),
         "account_id": pa.array([account for c in found for account in c.accounts], pa.string()),
@@ -120,7 +119,7 @@ def score_decoys(blocks: pa.Table, fixed: pa.Table, known: pa.Table, of_account:
         fixed = fixed.filter(pc.invert(pc.is_in(fixed["account_id"], value_set=absent)))
     sightings = pa.concat_tables([fixed, moving_sightings(rewire(blocks, of_account, seed), known)])
     decoy = link(sightings, FAMILY_OF, seed=seed, model=linked.model)
-    return [_tested(decoy, group) for group in decoy.groups if len(group.members) >= MIN_ACCOUNTS]
+    return [_tested(decoy, group) for group in decoy.groups]
 
 
 def _tested(linked: Linked, group: Group) -> float:

@@ -13,7 +13,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from stillwatch.engine import connect
-from stillwatch.judge import MIN_ACCOUNTS, Explanations, fit, measure
+from stillwatch.judge import Explanations, fit, measure
+from stillwatch.link import MIN_MEMBERS
 from stillwatch.pipeline import ScanInputs, attribute, observe
 from stillwatch.proof.simulate import simulate
 from stillwatch.settings import DeploymentKey, load_settings
@@ -59,7 +60,7 @@ def examples(scenario: str | Path, seeds: Sequence[int], *, scale: float = 1.0,
             for name, it in measure(engine, work.exchanges, members, reduced.accounts, reduced.blocks).items():
                 campaign = name.split("/")[0]
                 size = members.filter(pc.equal(members["group_id"], name)).num_rows
-                if it.exchanges and size >= MIN_ACCOUNTS:
+                if it.exchanges and size >= MIN_MEMBERS:
                     yield Example(str(scenario), seed, name, label[campaign], it.features)
 
 
@@ -72,7 +73,7 @@ def _groups(truth: pa.Table, seed: int) -> pa.Table:
     groups = {}
     for name, accounts in known.items():
         groups[name] = accounts
-        if len(accounts) >= 2 * MIN_ACCOUNTS:
+        if len(accounts) >= 2 * MIN_MEMBERS:
             shuffled = rng.permutation(accounts).tolist()
             groups |= {f"{name}/1": shuffled[::2], f"{name}/2": shuffled[1::2]}
     return pa.table({
