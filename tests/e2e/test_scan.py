@@ -134,10 +134,12 @@ def test_threads_batches_files_and_row_order_change_nothing(demo, stillwatch, tm
         third = shuffled.slice(part * shuffled.num_rows // 3, (part + 1) * shuffled.num_rows // 3
                                - part * shuffled.num_rows // 3)
         pq.write_table(third, tmp_path / "logs" / f"{part}.parquet")
-    done = stillwatch("scan", tmp_path / "logs", "--accounts", demo.traffic / "accounts.parquet", "--out",
-                      tmp_path / "findings", "--threads", 1, "--quiet", STILLWATCH_BATCH_ROWS="3000")
-    assert done.code == 0, done.err
-    assert same_findings(demo.findings, tmp_path / "findings")
+    common = ("--accounts", demo.traffic / "accounts.parquet", "--decoys", 5, "--quiet")
+    plain = stillwatch("scan", demo.traffic / "exchanges", *common, "--out", tmp_path / "plain")
+    done = stillwatch("scan", tmp_path / "logs", *common, "--out", tmp_path / "other", "--threads", 1,
+                      STILLWATCH_BATCH_ROWS="3000")
+    assert plain.code == done.code == 0, plain.err + done.err
+    assert same_findings(tmp_path / "plain", tmp_path / "other")
 
 
 def hash_of(text):
@@ -164,11 +166,14 @@ def test_an_agreement_on_file_ends_the_question(demo, stillwatch, tmp_path):
         file.write("account_id,permits,valid_from,valid_to,note\n")
         file.writelines(f"{account},distillation,,,on file\n" for account in sorted(demo.truth("distillation")))
     done = stillwatch("scan", demo.traffic / "exchanges", "--accounts", demo.traffic / "accounts.parquet", "--out",
-                      tmp_path / "findings", "--agreements", tmp_path / "agreements.csv", "--json")
+                      tmp_path / "findings", "--agreements", tmp_path / "agreements.csv", "--decoys", 5, "--json")
     assert done.code == 0, done.err
-    assert done.json["detections"] == done.json["accused"] == 0
-    told = pq.read_table(tmp_path / "findings" / "campaigns.parquet")["explanation"].to_pylist()
-    assert any("agreement on file" in text.lower() for text in told)
+    told = [row for row in pq.read_table(tmp_path / "findings" / "campaigns.parquet").to_pylist()
+            if "agreement on file" in row["explanation"].lower()]
+    assert len(told) == 1
+    assert told[0]["accounts"] >= 0.9 * len(demo.truth("distillation"))
+    assert told[0]["verdict"] != "distillation"
+    assert told[0]["probability"] == 0
 
 
 @pytest.mark.parametrize(("arguments", "says"), [

@@ -89,13 +89,15 @@ def test_what_the_standard_library_calls_not_global_gets_no_trait(address):
     row = described([str(address)])[str(address)]
     relay = address.version == 6 and (address.sixtofour or address.teredo)
     embedded = address.version == 6 and (address.ipv4_mapped or address in ipaddress.ip_network("64:ff9b::/96"))
-    if not embedded and (relay or address.is_multicast or not address.is_global):
+    example = any(address in ipaddress.ip_network(block) for block in
+                  ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32"))
+    if not embedded and not example and (relay or address.is_multicast or not address.is_global):
         assert (row["prefix"], row["asn"], row["as_name"], row["network_kind"]) == (None, None, None, "unknown")
 
 
 @pytest.mark.parametrize("ip", [
-    "10.1.2.3", "127.0.0.1", "100.64.0.1", "169.254.9.9", "172.31.255.255", "192.168.0.1", "192.0.2.7", "198.51.100.1",
-    "203.0.113.255", "224.0.0.1", "255.255.255.255", "0.0.0.0", "::", "::1", "fe80::1", "fd00::1", "2001:db8::1",
+    "10.1.2.3", "127.0.0.1", "100.64.0.1", "169.254.9.9", "172.31.255.255", "192.168.0.1",
+    "224.0.0.1", "255.255.255.255", "0.0.0.0", "::", "::1", "fe80::1", "fd00::1",
     "3fff::1", "ff02::1", "2002:808:808::1", "2001:0:4136:e378:8000:63bf:3fff:fdd2", "::ffff:10.0.0.1",
     "64:ff9b::a00:1", "2001:2::1", "198.19.255.255", "240.0.0.0", "192.88.99.1", "192.0.0.8",
 ])
@@ -474,3 +476,10 @@ def test_a_lookup_does_not_change_the_shipped_data(tmp_path):
     assert module._shipped() is before
     assert len(replace(before).asn) == len(before.name)
     assert one("8.8.8.8") == (15169, "unknown")
+
+
+def test_documentation_addresses_stand_for_public_ones_of_no_known_network():
+    found = Networks.load().describe(["203.0.113.9", "198.51.100.1:443", "2001:db8::1"]).to_pylist()
+    assert {row["prefix"] for row in found} == {"198.51.100.0/24", "203.0.113.0/24", "2001:db8::/48"}
+    assert {row["asn"] for row in found} == {None}
+    assert {row["network_kind"] for row in found} == {"unknown"}

@@ -94,11 +94,15 @@ def _dump(value: Any) -> str:
         raise BadRecord("too_deep")
     # Integers beyond 64 bits: the standard library writes them.
     try:
-        return json.dumps(value, default=_other, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+        text = json.dumps(value, default=_other, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+        text.encode()  # unlike orjson, the standard library lets lone surrogates through
     except RecursionError:
         raise BadRecord("too_deep") from None
+    except UnicodeEncodeError:
+        raise BadRecord("not_unicode") from None
     except (ValueError, TypeError):
         raise BadRecord("number_out_of_range", "extra") from None
+    return text
 
 
 def _other(value: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any
@@ -17,11 +18,14 @@ __all__ = ["client_address", "fingerprint", "headers_of", "kept_headers"]
 
 # Headers in which proxies name the client, in the order in which they are believed: those that the
 # nearest proxy sets itself come before the chain, whose left part the client can write as it likes.
-_SINGLE = ("x-real-ip", "cf-connecting-ip", "true-client-ip", "fastly-client-ip", "x-azure-clientip",
+_SINGLE = ("x-real-ip", "cf-connecting-ip", "true-client-ip", "fastly-client-ip", "fly-client-ip", "x-azure-clientip",
            "x-envoy-external-address", "x-client-ip")
 _CHAIN = "x-forwarded-for"
 _ADDRESSES = frozenset({*_SINGLE, _CHAIN, "forwarded", "via", "host", "x-forwarded-host", "x-original-forwarded-for",
                         "cf-connecting-ipv6", "x-cluster-client-ip", "x-remote-addr", "remote-addr"})
+
+_EXAMPLES = tuple(map(ipaddress.ip_network, ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32")))
+_FORWARDED_FOR = re.compile(r'(?i)(?:^|[;,])\s*for\s*=\s*("[^"]*"|[^;,\s]+)')
 
 _STAINLESS = "x-stainless-"
 # These change from call to call of one client.
@@ -103,14 +107,15 @@ def client_address(logged: Any, headers: Mapping[str, str]) -> str | None:
     """The client's address.
 
     A public address that the log itself names comes first; then what the nearest proxy says; then the
-    right-most public one of ``X-Forwarded-For``, since clients can write the left part themselves; then
-    whatever address there is.
+    right-most public one of ``X-Forwarded-For`` or ``Forwarded``, since clients can write the left part
+    themselves; then whatever address there is.
     """
     named = _address(logged) if isinstance(logged, str) else None
     if named is not None and _is_public(named):
         return named
     candidates = [_address(headers[name]) for name in _SINGLE if name in headers]
     candidates += [_address(part) for part in reversed(headers.get(_CHAIN, "").split(","))]
+    candidates += [_address(part) for part in reversed(_FORWARDED_FOR.findall(headers.get("forwarded", "")[:10_000]))]
     known = [address for address in candidates if address is not None]
     for address in known:
         if _is_public(address):
@@ -134,4 +139,6 @@ def _address(text: str) -> str | None:
 
 @lru_cache(maxsize=65_536)
 def _is_public(address: str) -> bool:
-    return ipaddress.ip_address(address).is_global
+    found = ipaddress.ip_address(address)
+    # Documentation ranges stand for public addresses in examples, and no proxy of anybody's has one.
+    return found.is_global or any(found in block for block in _EXAMPLES if block.version == found.version)

@@ -12,6 +12,7 @@ import binascii
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import unquote
 
 import orjson
 
@@ -36,7 +37,7 @@ _TAKEN = frozenset({"method", "path", "url", "uri", "target", "headers", "header
 
 # Ends of paths that run a model, with the operation they are.
 _OPERATIONS = (
-    (re.compile(r"/chat/completions/?$|/messages/?$|/responses/?$|/api/chat/?$|/converse(-stream)?/?$"
+    (re.compile(r"/chat/completions/?$|/threads(/[^/]+)?/runs/?$|/messages/?$|/responses/?$|/api/chat/?$|/converse(-stream)?/?$"
                 r"|/invoke(-with-response-stream)?/?$|:(streamR|r)awPredict$|/v\d+/chat/?$|/chats?/?$"), "chat"),
     (re.compile(r"(?<!/chat)/completions?/?$|/api/generate/?$|/complete/?$|/generate(_stream)?/?$"),
      "text_completion"),
@@ -145,7 +146,7 @@ def _from_path(path: str, row: Row) -> None:
     if vertex:
         row["channel"], row["region"], model = "vertex", vertex.group(1), vertex.group(2)
     elif found:
-        row["channel"], model = "bedrock", found.group(1)
+        row["channel"], model = "bedrock", unquote(found.group(1))
     elif _DEPLOYMENT.search(path):
         deployment = _DEPLOYMENT.search(path)
         assert deployment is not None

@@ -30,6 +30,7 @@ _PAYLOAD = frozenset({"id", "startTime", "hidden_params", "model_parameters", "m
 _JSON = ("metadata", "request_tags", "messages", "response", "proxy_server_request", "model_parameters",
          "hidden_params", "error_information", "status_fields")
 _NO_USER = frozenset({"default_user_id", "None", "null"})
+_MASTER = "litellm_proxy_master_key"
 _REDACTED = "redacted-by-litellm"
 _CODE = re.compile(r"[1-5][0-9]{2}\Z")
 
@@ -60,6 +61,7 @@ class LiteLLMFormat:
 
     def recognises(self, record: Mapping[str, Any]) -> int:
         """`startTime` in camel case is LiteLLM's own slip and tells it apart."""
+        record = _payload(record)
         known = max(len(_SPEND & record.keys()), len(_PAYLOAD & record.keys()))
         if "startTime" not in record:
             return 30 if known >= 6 else 0
@@ -67,6 +69,7 @@ class LiteLLMFormat:
 
     def parse(self, record: Mapping[str, Any], key: DeploymentKey) -> Row | OutOfScope:
         """See the module."""
+        record = _payload(record)
         rest = {name: _loads(value) if name in _JSON else value for name, value in record.items()}
         call = rest.get("call_type")
         operation = _operation(call)
@@ -91,6 +94,13 @@ class LiteLLMFormat:
         from stillwatch.ingest.examples import LITELLM
 
         return LITELLM
+
+
+def _payload(record: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The payload of a record that holds what a callback was given, beside the rest of it."""
+    given = record.get("kwargs")
+    inner = (given if isinstance(given, dict) else record).get("standard_logging_object")
+    return inner if isinstance(inner, dict) else record
 
 
 def _loads(value: Any) -> Any:
@@ -186,7 +196,8 @@ def _caller(rest: dict[str, Any], meta: dict[str, Any], row: Row) -> None:
     for name, value in (("organization_id", organisation), ("team_id", team), ("user", user)):
         if value is not None and value != row["account_id"]:
             rest[name] = value
-    row["api_key_id"] = hashed
+    # The proxy's own key is everybody's: it names nobody.
+    row["api_key_id"] = None if hashed == _MASTER else hashed
     end_user = _first(rest, "end_user") or _first(meta, "user_api_key_end_user_id")
     if end_user is not None:
         row["end_user_id"] = end_user

@@ -101,7 +101,13 @@ class Sink:
         self._quarantine.write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
 
     def _write(self, columns: dict[str, Any], places: Places) -> None:
-        built = build(columns, places, self._key)
+        try:
+            built = build(columns, places, self._key)
+        except StillwatchError:
+            raise
+        except Exception as error:  # whatever a record does to the builder, it must not take the others along
+            self._halve(columns, places, error)
+            return
         for index, bad in built.bad.items():
             self._bad.append((int(places.files[index]), int(places.rows[index]), bad))
             self.quarantined[int(places.files[index])] += 1
@@ -116,6 +122,18 @@ class Sink:
         files, counts = np.unique(batch.column("source_file").to_numpy(), return_counts=True)
         self.kept.update(dict(zip(files.tolist(), counts.tolist(), strict=True)))
         self._store(batch)
+
+    def _halve(self, columns: dict[str, Any], places: Places, error: Exception) -> None:
+        """Build the halves of a batch that cannot be built, down to the record that is to blame."""
+        count = len(places.rows)
+        if count == 1:
+            bad = BadRecord("connector_failure", type(error).__name__)
+            self._bad.append((int(places.files[0]), int(places.rows[0]), bad))
+            self.quarantined[int(places.files[0])] += 1
+            return
+        for half in (slice(0, count // 2), slice(count // 2, count)):
+            self._write({name: values[half] for name, values in columns.items()},
+                        Places(places.files[half], places.rows[half], places.identity))
 
     def _store(self, batch: pa.RecordBatch) -> None:
         reduced = batch if self._reduce is None else self._reduce(batch)

@@ -137,20 +137,24 @@ def to_text(value: Any) -> str | None:
 
 
 def to_list(value: Any) -> list[str] | None:
-    """A list of texts; a JSON array or a comma-separated line, as CSV holds it, is taken apart."""
+    """A list of texts; a line, as CSV holds it, is taken apart: a JSON array, commas, or an array as PostgreSQL
+    (``{a,b}``), DuckDB (``[a, b]``) and Python (``['a', 'b']``) print it."""
     if value is None:
         return None
     if isinstance(value, str):
         text = value.strip()
         if not text:
             return None
-        if text[0] == "[":
-            try:
-                value = orjson.loads(text)
-            except (orjson.JSONDecodeError, UnicodeEncodeError):
-                raise Unfit from None
-        else:
-            value = [part.strip() for part in text.split(",")]
+        try:
+            value = orjson.loads(text) if text[0] == "[" else None
+        except (orjson.JSONDecodeError, UnicodeEncodeError):
+            value = None
+        if value is None:
+            if text[0] in "[{":
+                if text[0] + text[-1] not in ("[]", "{}"):
+                    raise Unfit
+                text = text[1:-1]
+            value = [part.strip().strip("'\"") for part in text.split(",") if part.strip()]
     if not isinstance(value, (list, tuple)):
         raise Unfit
     texts = [to_text(item) for item in value]

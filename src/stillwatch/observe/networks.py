@@ -42,15 +42,15 @@ _LONGEST = 64
 _PORT = re.compile(r":[0-9]{1,5}")
 _MAPPED = bytes(10) + b"\xff\xff"
 _NAT64 = bytes.fromhex("0064ff9b") + bytes(8)
-# IANA's special-purpose registries (RFC 6890 and later), multicast and class E: nobody's own address.
+# IANA's special-purpose registries (RFC 6890 and later), multicast and class E: nobody's own address. Not the blocks
+# for documentation: where logs hold them they stand for public addresses, as examples do.
 _SPECIAL4 = (
     "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12",
-    "192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24",
-    "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4",
+    "192.0.0.0/24", "192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15", "224.0.0.0/4", "240.0.0.0/4",
 )
-# Inside 2000::/3, the only global unicast space: protocol assignments (Teredo among them), documentation
+# Inside 2000::/3, the only global unicast space: protocol assignments (Teredo among them)
 # and 6to4. A Teredo or 6to4 address names a relay and an address that its holder chose freely.
-_SPECIAL6 = ("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20")
+_SPECIAL6 = ("2001::/23", "2002::/16", "3fff::/20")
 
 
 def parse_address(text: str) -> bytes:
@@ -230,7 +230,7 @@ class Networks:
     def describe(self, ips: pa.Array | pa.ChunkedArray | Sequence[str | None]) -> pa.Table:
         """What is known of each distinct address (schema ``ADDRESSES``), sorted by text; nulls are left out.
 
-        Text that is no public address (garbage, private, loopback, reserved, documentation, 6to4, Teredo)
+        Text that is no public address (garbage, private, loopback, reserved, 6to4, Teredo)
         has no prefix and no system and is of unknown kind, whatever a user's file says of it.
         """
         texts = pc.unique(ips if isinstance(ips, pa.Array | pa.ChunkedArray) else pa.array(ips, pa.string()))

@@ -109,8 +109,7 @@ def scan(inputs: ScanInputs, out: Path, *, settings: Settings, key: DeploymentKe
             found = candidates_of(linked, reduced.sightings, key)
             work_of = attribute(engine, reduced.staged, reduced.texts, reduced.content, found.members)
             measured = measure(engine, work_of.exchanges, found.members, reduced.accounts, reduced.blocks)
-        with clock.stage("making decoys", settings.decoys * 2 if found.candidates else 0):
-            decoys = _decoys(reduced, linked, found, settings, clock)
+        decoys = _decoys(reduced, linked, found, settings, clock)
         with clock.stage("judging"):
             summary = _conclude(engine, draft, reduced, linked, found, work_of, measured, decoys, explanations,
                                 settings, key)
@@ -190,7 +189,9 @@ def _decoys(reduced: Reduced, linked: Linked, found: Candidates, settings: Setti
     """Scores of decoy groups: a set made from all accounts, and one without the candidates' own rows."""
     sets: dict[str, list[list[float]]] = {"all": [], "without_candidates": []}
     started = time.monotonic()
-    if found.candidates:
+    if not found.candidates:
+        return {"sets": sets, "made": 0, "wanted": settings.decoys, "seconds": 0.0}
+    with clock.stage("making decoys", settings.decoys * 2):
         inside = set(found.members["account_id"].to_pylist())
         of_account = strata(reduced.profiles, reduced.accounts, inside)
         done = 0

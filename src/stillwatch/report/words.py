@@ -227,6 +227,8 @@ def _unseen(findings: Findings) -> tuple[str, ...]:
         said.append(f"Only {count(made)} of {count(wanted)} decoys were made in the time allowed.")
     for item in summary.records("missing"):
         effect = item.text("effect")
+        if item.text("input") == "account_id" and nameless:
+            continue  # said above, with its share
         said.append(f"Missing: {item.text('input') or 'an input'}" + (f" – {effect}" if effect else "."))
     if counts.whole("quarantined"):
         said.append(f"{plural(counts.whole('quarantined'), 'record')} could not be read and"
