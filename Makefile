@@ -18,10 +18,12 @@ $(STAMP): pyproject.toml constraints.txt
 	@touch $@
 
 # Two runs: real requests of nine client programs, which name no account; and simulated traffic with one
-# campaign. The demo has a deployment key of its own, so that it leaves nothing outside demo-output.
+# campaign. The demo has a deployment key of its own, so that it leaves nothing outside demo-output; it is known to
+# all, which simulated data can bear, so that everybody sees the same figures.
 demo: export STILLWATCH_KEY_FILE := $(OUT)/key
 demo: install
 	@mkdir -p $(OUT)
+	@umask 077 && printf '%064d\n' 0 > $(OUT)/key
 	@echo "== 1. Real requests of nine client programs =="
 	@$(BIN)/stillwatch scan 'src/stillwatch/data/captures/*.jsonl.gz' --out $(OUT)/captures
 	@echo
