@@ -242,3 +242,28 @@ def test_the_key_is_made_once_kept_private_and_never_printed(environment, tmp_pa
     broken = run()
     assert broken.returncode == 1
     assert "damaged" in broken.stderr
+
+
+def test_converted_logs_are_the_contracts_table_and_scan_like_the_originals(stillwatch, tmp_path):
+    for _ in range(2):  # the second run replaces the first whole
+        done = stillwatch("ingest", CAPTURES / "*.jsonl.gz", "--out", tmp_path / "converted", "--json")
+        assert done.code == 0, done.err
+    assert done.json["counts"]["kept"] == 1406
+    assert "1406 = 1406 + 0 + 0 + 0 + 0" in done.err
+    table = pq.read_table(tmp_path / "converted" / "exchanges")
+    assert table.schema.names == list(DECLARED["input.exchanges"].names)
+    assert len(set(table["exchange_id"].to_pylist())) == table.num_rows == 1406
+    again = stillwatch("scan", tmp_path / "converted" / "exchanges", "--out", tmp_path / "findings", "--json")
+    assert again.json["counts"]["kept"] == again.json["exchanges_without_account"] == 1406
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "letter.txt").write_text("dear")
+    assert stillwatch("ingest", CAPTURES / "sdk.jsonl.gz", "--out", tmp_path / "mine").code == 2
+
+
+def test_help_of_every_command_shows_an_example_or_what_it_does(stillwatch):
+    told = stillwatch("--help").out
+    for command in ("scan", "report", "simulate", "ingest", "key"):
+        assert command in told
+        page = stillwatch(command, "--help")
+        assert page.code == 0
+        assert "Example" in page.out or command == "key"
