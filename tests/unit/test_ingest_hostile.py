@@ -51,3 +51,25 @@ def test_the_client_is_the_right_most_address_that_is_no_proxys(headers, address
                                   "['search', 'calc']", '{"search",calc}'])
 def test_lists_are_read_as_any_database_prints_them(text):
     assert to_list(text) == ["search", "calc"]
+
+
+@pytest.mark.parametrize("path", ["/v1/threads/runs", "/v1/threads/thread_1/runs"])
+def test_a_run_of_an_assistant_calls_a_model_and_listing_threads_does_not(tmp_path, path):
+    body = {"assistant_id": "a", "model": "m"}
+    call = {"ts": 1772600767, "method": "POST", "path": path, "headers": {}, "body": body}
+    look = {"ts": 1772600768, "method": "GET", "path": "/v1/threads/thread_1", "headers": {}, "body": None}
+    (tmp_path / "log.jsonl").write_text(json.dumps(call) + "\n" + json.dumps(look) + "\n")
+    found = run(tmp_path / "log.jsonl", into=tmp_path / "out")
+    assert (found.counts.kept, found.counts.out_of_scope) == (1, 1)
+
+
+def test_a_payload_inside_what_a_callback_is_given_is_read_and_the_proxys_own_key_names_nobody(tmp_path):
+    payload = {"id": "x1", "startTime": 1772600767.5, "call_type": "acompletion", "model": "m", "model_parameters": {},
+               "hidden_params": {}, "metadata": {"user_api_key_hash": "litellm_proxy_master_key"},
+               "messages": [{"role": "user", "content": "hi"}]}
+    records = [{"standard_logging_object": payload}, {"kwargs": {"standard_logging_object": {**payload, "id": "x2"}}}]
+    (tmp_path / "log.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
+    found = run(tmp_path / "log.jsonl", into=tmp_path / "out")
+    assert [row["exchange_id"] for row in found.rows] == ["x1", "x2"]
+    assert {row["account_id"] for row in found.rows} == {"unknown"}
+    assert {row["prompt"] for row in found.rows} == {"hi"}
