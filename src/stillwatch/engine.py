@@ -7,7 +7,7 @@ engine (no ordered collect, no ASOF join, no ``mode``, no pandas or pyarrow func
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeAlias
@@ -17,15 +17,13 @@ import pyarrow as pa
 
 from stillwatch.errors import UsageError
 
-__all__ = ["ENGINES", "Engine", "Relation", "connect", "engine_versions", "literal", "null", "row_lag", "union"]
+__all__ = ["ENGINES", "Engine", "Relation", "connect", "engine_versions", "literal", "row_lag"]
 
 # Ibis ships no types: a relation is an ibis.expr.types.Table.
 Relation: TypeAlias = Any
 ENGINES = ("duckdb",)
 
 literal = ibis.literal
-null = ibis.null
-union = ibis.union
 
 
 def row_lag(relation: Relation, column: str, *, within: Sequence[str]) -> Any:
@@ -66,10 +64,6 @@ class Engine:
     def arrow(self, relation: Any) -> pa.Table:
         """The relation's rows, in no particular order."""
         return relation.to_pyarrow()
-
-    def batches(self, relation: Relation, rows: int) -> Iterator[pa.RecordBatch]:
-        """The relation's rows in batches of at most ``rows``."""
-        yield from relation.to_pyarrow_batches(chunk_size=rows)
 
     def write(self, relation: Relation, path: Path) -> None:
         """Write the relation to one Parquet file."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -131,7 +132,7 @@ def check_robustness(format: Format, examples: Sequence[Example], *, rounds: int
     for _ in range(rounds):
         record = {name: _damaged(item, dice) for name, item in dice.choice(examples).record.items()
                   if dice.random() > 0.03}
-        _attempt(lambda damaged=record: rows_of(format, [damaged]), format, record)  # type: ignore[misc]
+        _attempt(partial(rows_of, format, [record]), format, record)
         format.recognises(record)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,7 +44,7 @@ class Source:
     _rest: Iterator[bytes]
     _settings: Settings
 
-    def items(self) -> Iterator[Item]:
+    def items(self) -> Generator[Item, None, None]:
         """Its records in order. Ends with a bad one where the file breaks off. Never raises."""
         limit = self._settings.max_record_bytes
         if self.container == "jsonl":

@@ -10,8 +10,8 @@ from stillwatch.ingest.model import Example
 __all__ = ["HTTP", "LITELLM", "NATIVE"]
 
 
-def _at(*parts: int) -> datetime:
-    return datetime(*parts, tzinfo=UTC)  # type: ignore[arg-type, misc]
+def _at(year: int, month: int, day: int, hour: int = 0, minute: int = 0, second: int = 0, micro: int = 0) -> datetime:
+    return datetime(year, month, day, hour, minute, second, micro, UTC)
 
 
 _CHAT: dict[str, Any] = {

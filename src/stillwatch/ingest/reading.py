@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -105,7 +106,7 @@ class Reader:
         self._identities.setdefault(path, source.stream.digest[:32])
         return Read(records, scoped, format.name, container, compression, source.stream.digest)
 
-    def _items(self, path: Path) -> Iterator[Item]:
+    def _items(self, path: Path) -> Generator[Item, None, None]:
         return open_source(path, self._settings).items()
 
     def _recognise(self, path: Path, read: Read, values: Iterator[Mapping[str, Any]]) -> Format:
@@ -214,13 +215,11 @@ def _score(format: Format, value: Mapping[str, Any]) -> int:
         return 0
 
 
-def _values(items: Iterator[Item]) -> Iterator[Mapping[str, Any]]:
-    try:
+def _values(items: Generator[Item, None, None]) -> Iterator[Mapping[str, Any]]:
+    with closing(items):
         for item in items:
             if isinstance(item.value, dict):
                 yield item.value
-    finally:
-        items.close()  # type: ignore[attr-defined]
 
 
 def _parquet_values(source: ParquetSource) -> Iterator[Mapping[str, Any]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -103,7 +104,7 @@ class _Run:
         if not file.regular:
             self.sink.refuse(number, 0, BadRecord("unrecognised_file", "no regular file"))
             return Read(records=1)
-        tick = None if self._tick is None else lambda records: self._tick(file.name, records)  # type: ignore[misc]
+        tick = None if self._tick is None else partial(self._tick, file.name)
         try:
             return self._reader.read(number, file.path, tick)
         except Unrecognised as problem:

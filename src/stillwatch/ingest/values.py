@@ -50,8 +50,8 @@ def _number(text: str) -> int | float:
     return int(text) if _INTEGER.match(text) else float(text)
 
 
-def to_int(value: Any) -> int | None:
-    """A 64-bit integer. Raises ``BadRecord`` beyond 64 bits, ``Unfit`` for what is no whole number."""
+def _numeric(value: Any) -> int | float | Decimal | None:
+    """The number that a value is or says; ``None`` for none. Raises as ``to_int`` does."""
     if isinstance(value, str):
         if not value.strip():
             return None
@@ -60,6 +60,14 @@ def to_int(value: Any) -> int | None:
         return None
     if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)):
         raise Unfit
+    return value
+
+
+def to_int(value: Any) -> int | None:
+    """A 64-bit integer. Raises ``BadRecord`` beyond 64 bits, ``Unfit`` for what is no whole number."""
+    value = _numeric(value)
+    if value is None:
+        return None
     if not isinstance(value, int):
         if not math.isfinite(value):
             raise BadRecord("number_out_of_range")
@@ -73,14 +81,9 @@ def to_int(value: Any) -> int | None:
 
 def to_float(value: Any) -> float | None:
     """A finite double. Raises ``BadRecord`` for NaN, infinity and overflow, ``Unfit`` for no number."""
-    if isinstance(value, str):
-        if not value.strip():
-            return None
-        value = _number(value)
+    value = _numeric(value)
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)):
-        raise Unfit
     if isinstance(value, int) and not -_INT64 <= value < 2 * _INT64:
         raise BadRecord("number_out_of_range")
     number = float(value)

@@ -282,5 +282,6 @@ def _about(inputs: ScanInputs, reduced: Reduced, settings: Settings, key: Deploy
         "notes": [
             "detectable_at and phase are not computed by this version: their columns are null.",
             "Probabilities are conditional on simulated alternatives.",
+            *(["The launches given were checked, and are not used by this version."] if inputs.launches else []),
         ],
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -64,7 +65,7 @@ def hour_of_day(key: np.uint64, *counters: Any) -> Floats:
     return hours
 
 
-class Actor(Generic[P]):
+class Actor(ABC, Generic[P]):
     """Base of all actors; subclasses say how many rows a day has, and what they hold."""
 
     Parameters: ClassVar[type[ActorParameters]] = ActorParameters
@@ -91,13 +92,13 @@ class Actor(Generic[P]):
     def prepare(self, rng: np.random.Generator) -> None:
         """Change what sets this actor's accounts apart, and settle what lasts."""
 
+    @abstractmethod
     def day(self, day: int) -> Rows:
         """The rows that begin on a day."""
-        raise NotImplementedError
 
+    @abstractmethod
     def speech(self, rows: Rows) -> Speech:
         """What the rows' requests hold."""
-        raise NotImplementedError
 
     def operations(self, rows: Rows) -> Ints:
         """Whether each row is an element of a batch job: single requests of the accounts that use them."""
