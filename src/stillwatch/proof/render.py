@@ -59,7 +59,8 @@ def exchanges(world: World, actor: Actor[Any], rows: Rows, numbers: Ints) -> tup
     }
     columns.update(_sampling(actor, rows, app, spoken.json_format))
     columns.update(_usage(world, actor, rows, model, spoken.prompt, spoken.system))
-    return conform(pa.table(columns), EXCHANGES), spoken.capability
+    held = {name: column for name, column in columns.items() if name not in world.scenario.withhold}
+    return conform(pa.table(held), EXCHANGES), spoken.capability
 
 
 def _through_application(spoken: Speech, app: Any) -> None:
