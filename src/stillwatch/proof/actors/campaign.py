@@ -276,7 +276,9 @@ class Campaign(Operated[CampaignParameters]):
         system, prompt = library.render(family, keys, variants)
         later = rows.turn > 0
         if later.any():
-            step = library.things.slot("observation", self.keys_of("step", rows.item, rows.turn), "s")
+            # A tool answers, or the program asks for more of the same.
+            slot = "observation" if family.tools or family.capability == "computer_use" else "continuation"
+            step = library.things.slot(slot, self.keys_of("step", rows.item, rows.turn), "s")
             prompt = pa.compute.if_else(pa.array(later), step, prompt)
         spoken = Speech.plain(prompt, self._injected(system if system is not None else self._default_system(rows)))
         spoken.capability[:] = family.capability
