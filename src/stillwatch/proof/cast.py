@@ -1,0 +1,30 @@
+"""The world of a scenario with all of its actors: the same wherever it is made."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from stillwatch.proof.actors import ACTORS, Actor
+from stillwatch.proof.prompts import mute_library
+from stillwatch.proof.scenario import Scenario
+from stillwatch.proof.world import World
+
+__all__ = ["is_mute", "staged"]
+
+
+def is_mute(scenario: Scenario) -> bool:
+    """Whether the logs hold no text."""
+    return {"prompt", "system_prompt"} <= set(scenario.withhold)
+
+
+def staged(scenario: Scenario, seed: int, scale: float, *, mute: bool = False) -> tuple[World, list[Actor[Any]]]:
+    """A scenario's world and actors with their accounts; ``mute`` actors say nothing (every text is null)."""
+    world = World(scenario, seed, scale)
+    if mute:
+        world.prompts = mute_library(scenario.prompts)
+    actors: list[Actor[Any]] = []
+    first = 0
+    for told in scenario.actors:
+        actors.append(ACTORS[told.actor](world, told, first))
+        first += actors[-1].count
+    return world, actors
