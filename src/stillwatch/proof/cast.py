@@ -24,7 +24,7 @@ def staged(scenario: Scenario, seed: int, scale: float, *, mute: bool = False) -
         world.prompts = mute_library(scenario.prompts)
     actors: list[Actor[Any]] = []
     first = 0
-    for told in scenario.actors:
+    for told in scenario.cast(seed, scale):
         actors.append(ACTORS[told.actor](world, told, first))
-        first += actors[-1].count
+        first += actors[-1].owned
     return world, actors

@@ -18,7 +18,6 @@ from stillwatch.proof.rows import Rows
 __all__ = ["SAMPLE", "Lengths", "text_tokens", "through_application"]
 
 SAMPLE = 512  # rows of each actor, stream and part of a conversation
-_SALT = np.uint64(0x6C656E67746873)
 
 
 def through_application(spoken: Speech, app: Any) -> None:
@@ -46,12 +45,11 @@ class Lengths:
     """Tokens of the texts of a sample of rows, by actor, stream and whether the row opens a conversation.
 
     A row's length is that of a row of the sample with the same item, where there is one (an exercise is as long
-    for everybody who does it), and else of any row of its kind.
+    for everybody who does it), else of any row of its kind; failing that, of a row of the same kind from another copy
+    of the actor, of any copy's row, of any row.
     """
 
-    actors: _Groups
-    kinds: _Groups
-    items: _Groups
+    levels: tuple[_Groups, ...]
 
     @classmethod
     def measured(cls, actors: Sequence[Actor[Any]], several: Sequence[Rows]) -> Lengths:
@@ -59,18 +57,35 @@ class Lengths:
         found = [(number, rows, tokens) for number, (actor, rows) in enumerate(zip(actors, several, strict=True))
                  for rows, tokens in _sampled(actor, rows)]
         owner = np.concatenate([np.full(len(rows), number) for number, rows, _ in found])
-        rows = Rows.joined([rows for _, rows, _ in found])
         tokens = np.concatenate([tokens for _, _, tokens in found])
-        return cls(*(_Groups.of(numbers, tokens) for numbers in (mix(_SALT, owner), _kind(owner, rows),
-                                                                 mix(_kind(owner, rows), rows.item))))
+        rows = Rows.joined([rows for _, rows, _ in found])
+        return cls(tuple(_Groups.of(names, tokens) for names in _names(_keys(actors)[owner], rows)))
 
-    def drawn(self, owner: Ints, rows: Rows, bits: Keys) -> Floats:
-        """Tokens of each row's texts, chosen by its random bits."""
-        # An actor that the sample has nothing of speaks like all.
-        everybody = self.actors.tokens[(bits % np.uint64(len(self.actors.tokens))).astype(np.int64)]
-        kind = _kind(owner, rows)
-        out = self.actors.drawn(mix(_SALT, owner), bits, everybody)
-        return self.items.drawn(mix(kind, rows.item), bits, self.kinds.drawn(kind, bits, out))
+    def drawn(self, actors: Sequence[Actor[Any]], owner: Ints, rows: Rows, bits: Keys) -> Floats:
+        """Tokens of each row's texts, chosen by its random bits; ``owner`` is the number of its actor."""
+        every = self.levels[0].tokens
+        out: Floats = every[(bits % np.uint64(len(every))).astype(np.int64)]
+        for level, names in zip(self.levels, _names(_keys(actors)[owner], rows), strict=True):
+            out = level.drawn(names, bits, out)
+        return out
+
+
+def _keys(actors: Sequence[Actor[Any]]) -> Keys:
+    """For each actor a key of its own, and one that it has in common with other copies of it."""
+    def common(actor: Actor[Any]) -> str:
+        return actor.name if actor.parameters.copies is None else actor.name.rsplit(" ", 1)[0]
+
+    return np.array([(actor.key, actor.world.key("copies", common(actor))) for actor in actors])
+
+
+def _names(keys: Keys, rows: Rows) -> Iterator[Keys]:
+    """What each row has in common with others, from the loosest to the closest."""
+    own, common = keys[:, 0], keys[:, 1]
+    place = rows.stream * 2 + (rows.turn > 0)
+    yield common
+    yield mix(common, place)
+    yield mix(own, place)
+    yield mix(own, place, rows.item)
 
 
 @dataclass(frozen=True)
@@ -97,7 +112,7 @@ class _Groups:
 
 def _sampled(actor: Actor[Any], rows: Rows) -> Iterator[tuple[Rows, Floats]]:
     """Rows of each kind, chosen without regard to time or account, and the tokens of their texts."""
-    kind = _kind(np.zeros(len(rows), dtype=np.int64), rows)
+    kind = rows.stream * 2 + (rows.turn > 0)
     chance = mix(sub(actor.key, "sample"), rows.conv, rows.turn, rows.ts)
     for value in np.unique(kind):
         places = np.flatnonzero(kind == value)
@@ -106,8 +121,3 @@ def _sampled(actor: Actor[Any], rows: Rows) -> Iterator[tuple[Rows, Floats]]:
         spoken = actor.speech(sample)
         through_application(spoken, actor.accounts.app[sample.account])
         yield sample, text_tokens(spoken)
-
-
-def _kind(owner: Ints, rows: Rows) -> Keys:
-    """A number for each actor, stream and part of a conversation."""
-    return mix(_SALT, owner, rows.stream * 2 + (rows.turn > 0))

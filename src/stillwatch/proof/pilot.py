@@ -15,7 +15,7 @@ from stillwatch.proof.render import Renderer
 from stillwatch.proof.rows import Rows, merged
 from stillwatch.proof.scenario import Scenario
 
-__all__ = ["Pilot", "check_space"]
+__all__ = ["Pilot", "check_space", "declared", "roomy"]
 
 _EXCHANGES = 60_000
 _RENDERED = 16_384
@@ -24,14 +24,21 @@ _MOST_BYTES = 4_096
 _MARGIN = 1.1
 
 
+def declared(scenario: Scenario, seed: int, scale: float) -> int:
+    """Exchanges that the scenario's actors say they make; what they relay or add as cover comes on top."""
+    return round(sum(actor.exchanges * (scale if actor.copies is None else 1)
+                     for actor in scenario.cast(seed, scale)))
+
+
 class Pilot:
     """The scenario at a scale at which it has some ten thousand exchanges, in numbers only."""
 
-    def __init__(self, scenario: Scenario, seed: int, scale: float, lengths: Lengths | None = None) -> None:
-        told = sum(actor.exchanges for actor in scenario.actors)
-        self._lengths = lengths
-        self.world, self.actors = staged(scenario, seed, min(scale, _EXCHANGES / told), mute=lengths is not None)
+    def __init__(self, scenario: Scenario, seed: int, scale: float) -> None:
+        small = min(scale, scale * _EXCHANGES / declared(scenario, seed, scale))
+        self.world, self.actors = staged(scenario, seed, small)
         self.rows = [Rows.joined([actor.day(day) for day in range(self.world.days)]) for actor in self.actors]
+        self.expected = round(sum(map(len, self.rows)) * declared(scenario, seed, scale)
+                              / declared(scenario, seed, small))
 
     def lengths(self) -> Lengths:
         """Lengths of the texts."""
@@ -44,7 +51,7 @@ class Pilot:
         sample = merged([rows.take(rng.random(len(rows)) < share) for rows in self.rows], self.world.key("pilot"))
         if len(sample) == 0:
             return 0.0
-        renderer = Renderer(self.world, self.actors, self._lengths)
+        renderer = Renderer(self.world, self.actors)
         path, size = folder / "pilot.parquet", 0
         for data, options in zip(renderer.exchanges(sample, 0), (write_options(renderer), TRUTH_OPTIONS), strict=True):
             with pq.ParquetWriter(path, data.schema, **options) as writer:
@@ -54,18 +61,21 @@ class Pilot:
         return size / len(sample)
 
 
-def check_space(scenario: Scenario, seed: int, scale: float, folder: Path, lengths: Lengths | None) -> None:
+def roomy(exchanges: int, free: int) -> bool:
+    """Whether so many exchanges fit into so many bytes without doubt."""
+    return exchanges * _MOST_BYTES < free
+
+
+def check_space(pilot: Pilot, folder: Path) -> None:
     """Raise ``StillwatchError`` where the traffic will not fit on the disk that holds ``folder``."""
-    expected = round(scale * sum(actor.exchanges for actor in scenario.actors))
     free = shutil.disk_usage(folder).free
-    if expected * _MOST_BYTES < free:
+    if roomy(pilot.expected, free):
         return
-    size = _MARGIN * expected * Pilot(scenario, seed, scale, lengths).bytes_per_exchange(folder)
+    size = _MARGIN * pilot.expected * pilot.bytes_per_exchange(folder)
     if size > free:
-        fits = f"{0.95 * scale * free / size:.2g}"
         raise StillwatchError(
-            f"about {expected:,} exchanges take {_written(size)}, and there are {_written(free)} free",
-            remedy=f"free space, name a folder on another disk, or give --scale {fits}")
+            f"about {pilot.expected:,} exchanges take {_written(size)}, and {_written(free)} are free",
+            remedy=f"free space, name a folder on another disk, or give a --scale {size / free:.1f} times as small")
 
 
 def _written(size: float) -> str:

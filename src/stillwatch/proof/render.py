@@ -29,6 +29,8 @@ _USAGE = ("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", 
 _EFFORTS = pa.array(["low", "medium", "high"])
 _OPERATIONS = pa.array(["chat", "batch"])
 _FORMATS = pa.array(["text", "json_object"])
+_MODALITIES = pa.array([["text"], ["text", "image"]], pa.list_(pa.string()))
+_SAID = ("tools", "response_format", "modalities")
 _CAPABILITIES = pa.array(list(CAPABILITY))
 
 
@@ -88,9 +90,9 @@ class _Everyone:
         keys = self.of("keys")
         self.first_key = np.cumsum(keys) - keys
         which = np.arange(int(keys.sum())) - np.repeat(self.first_key, keys)
-        holder = np.concatenate([np.arange(count) for count in counts])
-        purpose = np.repeat(np.array([sub(actor.key, "api key") for actor in actors]), counts)
-        self.key_ids = hexes(mix(np.repeat(purpose, keys), np.repeat(holder, keys), which), "key_", 12)
+        purpose, number = zip(*(_identities(actor) for actor in actors), strict=True)
+        holder = mix(np.concatenate(purpose), np.concatenate(number))
+        self.key_ids = hexes(mix(np.repeat(holder, keys), which), "key_", 12)
 
     def of(self, field: str) -> Any:
         """One property of all accounts."""
@@ -102,6 +104,14 @@ class _Everyone:
         return {name: self.of(name) for name in (
             "app", "channel", "region", "client", "temperature", "top_p", "n", "max_tokens", "effort", "logprobs",
             "streaming", "keys", "output_bias")}
+
+
+def _identities(actor: Actor[Any]) -> tuple[Keys, Ints]:
+    """A key and a number of each account, the same for every actor that uses the account."""
+    places = np.arange(actor.count)
+    none = np.zeros(actor.count, dtype=np.int64)
+    key, number = actor.identity(Rows.make(none, places, none))
+    return np.full(actor.count, sub(key, "api key")), number
 
 
 class _Chunk:
@@ -160,7 +170,7 @@ class _Chunk:
 
     def _said(self, actor: Actor[Any], rows: Rows) -> Speech:
         silent = self.on.lengths is not None and actor.label is None
-        if silent and not {"tools", "response_format"} & self.on.wanted:
+        if silent and not self.on.wanted.intersection(_SAID):
             return Speech.plain(pa.nulls(len(rows), _TEXT))
         return actor.speech(rows)
 
@@ -195,7 +205,7 @@ class _Chunk:
             "reasoning_effort": lambda: look(_EFFORTS, np.maximum(self.habit("effort"), 0),
                                              (self.habit("effort") < 0) | app),
             "response_format": lambda: look(_FORMATS, self.speech.json_format.astype(np.int64)),
-            "modalities": lambda: _text_only(len(rows)),
+            "modalities": lambda: _MODALITIES.take(pa.array(self.speech.images.astype(np.int64))),
             "tools": lambda: self.speech.tools,
             "turn": lambda: pa.array(2 * rows.turn + 1),
             "conversation_id": lambda: _where(app, lambda chosen: hexes(
@@ -219,8 +229,8 @@ class _Chunk:
         """Tokens of prompt and system text."""
         if self.on.lengths is None:
             return text_tokens(self.speech)
-        return self.on.lengths.drawn(self.owner, self.rows, mix(self.on.item_keys[self.owner], self.rows.item,
-                                                                self.rows.turn))
+        return self.on.lengths.drawn(self.on.actors, self.owner, self.rows, mix(
+            self.on.item_keys[self.owner], self.rows.item, self.rows.turn))
 
     @cached_property
     def usage(self) -> dict[str, Any]:
@@ -291,8 +301,3 @@ def _where(chosen: Any, make: Callable[[Any], pa.Array]) -> pa.Array:
     index = np.cumsum(chosen) - 1
     return make(places).take(pa.array(index, mask=~chosen)) if len(places) else pa.nulls(len(chosen), _TEXT)
 
-
-def _text_only(rows: int) -> pa.Array:
-    offsets = pa.array(np.arange(rows + 1, dtype=np.int32))
-    texts = pa.DictionaryArray.from_arrays(pa.array(np.zeros(rows, dtype=np.int32)), pa.array(["text"]))
-    return pa.ListArray.from_arrays(offsets, texts.dictionary_decode())

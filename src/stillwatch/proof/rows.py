@@ -102,7 +102,8 @@ def merged(by_actor: Sequence[Rows], key: Key) -> Merged:
     """Rows of all actors in order of time; those of one microsecond in an order drawn with ``key``."""
     ts = np.concatenate([rows.ts for rows in by_actor])
     order = _in_time(ts, mix(key, np.arange(len(ts))))
-    owner = np.repeat(np.arange(len(by_actor), dtype=np.int16), [len(rows) for rows in by_actor])
+    owner = np.repeat(np.arange(len(by_actor), dtype=np.int16 if len(by_actor) < 1 << 15 else np.int32),
+                      [len(rows) for rows in by_actor])
     columns = {}
     for field in fields(Rows):
         whole = np.concatenate([getattr(rows, field.name) for rows in by_actor])

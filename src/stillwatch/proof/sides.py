@@ -18,9 +18,18 @@ from stillwatch.proof.draws import Ints, hexes, mix
 from stillwatch.proof.render import label_name
 from stillwatch.proof.rows import Rows
 from stillwatch.proof.world import World
-from stillwatch.schema import ACCOUNTS, LAUNCHES, TRUE_ACCOUNTS, TRUE_CAMPAIGNS, TRUE_MEMBERS, Table, conform
+from stillwatch.schema import (
+    ACCOUNTS,
+    AGREEMENTS,
+    LAUNCHES,
+    TRUE_ACCOUNTS,
+    TRUE_CAMPAIGNS,
+    TRUE_MEMBERS,
+    Table,
+    conform,
+)
 
-__all__ = ["Tally", "write_accounts", "write_groups", "write_launches"]
+__all__ = ["Tally", "write_accounts", "write_agreements", "write_groups", "write_launches"]
 
 _OPTIONS: dict[str, Any] = {"compression": "zstd", "compression_level": 3, "version": "2.6", "data_page_version": "1.0"}
 _TIME = pa.timestamp("us", tz="UTC")
@@ -61,7 +70,7 @@ def _write(table: Table, path: Path, data: pa.Table) -> int:
 
 def write_accounts(world: World, actors: Sequence[Actor[Any]], folder: Path) -> int:
     """Write the accounts and what is true of them; returns how many there are."""
-    data = pa.concat_tables([_accounts(world, actor) for actor in actors]).sort_by("account_id")
+    data = pa.concat_tables([_accounts(world, actor) for actor in actors if actor.owned]).sort_by("account_id")
     _write(TRUE_ACCOUNTS, folder / "truth" / "accounts.parquet", data.select(TRUE_ACCOUNTS.names))
     gone = {*world.scenario.withhold, *TRUE_ACCOUNTS.names} - {"account_id"}
     data = data.drop_columns([name for name in data.column_names if name in gone])
@@ -98,6 +107,16 @@ def write_launches(world: World, folder: Path) -> None:
     }))
 
 
+def write_agreements(actors: Sequence[Actor[Any]], folder: Path) -> None:
+    """Write what is on file: one row an organisation that may do what it does."""
+    permitted = [(actor.accounts.organization[0], permit) for actor in actors
+                 if (permit := actor.agreement()) is not None]
+    _write(AGREEMENTS, folder / "agreements.parquet", pa.table({
+        "organization": pa.array([organisation for organisation, _ in permitted], pa.string()),
+        "permits": pa.array([permit for _, permit in permitted], pa.string()),
+    }))
+
+
 def _accounts(world: World, actor: Actor[Any]) -> pa.Table:
     accounts = actor.accounts
 
@@ -125,5 +144,5 @@ def _accounts(world: World, actor: Actor[Any]) -> pa.Table:
         "organization": pa.array(accounts.organization, pa.string()),
         "verified": pa.array(accounts.verified),
         "language": pa.array(np.array(LANGUAGES, dtype=object)[accounts.language], pa.string()),
-        "vpn": pa.array(getattr(accounts, "vpn", np.zeros(len(accounts), dtype=bool))),
+        "vpn": pa.array(accounts.vpn),
     })

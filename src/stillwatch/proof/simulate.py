@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
@@ -22,12 +23,12 @@ from stillwatch.proof.cast import is_mute, staged
 from stillwatch.proof.crew import Crew, Task
 from stillwatch.proof.draws import sub, uniforms
 from stillwatch.proof.parts import TRUTH_OPTIONS, Part, file_rows, write_part
-from stillwatch.proof.pilot import Pilot, check_space
+from stillwatch.proof.pilot import Pilot, check_space, declared, roomy
 from stillwatch.proof.prompts import HALVES
 from stillwatch.proof.render import TRUTH_SCHEMA, Renderer
 from stillwatch.proof.rows import Merged, Rows, merged
 from stillwatch.proof.scenario import Scenario, load
-from stillwatch.proof.sides import Tally, write_accounts, write_groups, write_launches
+from stillwatch.proof.sides import Tally, write_accounts, write_agreements, write_groups, write_launches
 from stillwatch.proof.world import DAY, SECOND, World
 
 __all__ = ["MARKER", "simulate"]
@@ -79,7 +80,7 @@ class _Simulation:
 
     def __init__(self, scenario: Scenario, folder: Path, scale: float, seed: int) -> None:
         self.scenario, self.folder, self.scale, self.seed = scenario, folder, scale, seed
-        self.expected = round(scale * sum(actor.exchanges for actor in scenario.actors))
+        self.expected = declared(scenario, seed, scale)
 
     def run(self, workers: int | None, tick: Tick) -> dict[str, Any]:
         """Write everything; returns counts."""
@@ -89,8 +90,11 @@ class _Simulation:
         with ExitStack() as stack:
             # Workers start while the world is made.
             crew = stack.enter_context(Crew(workers)) if workers else None
-            lengths = Pilot(*told).lengths() if mute else None
-            check_space(*told, self.folder, lengths)
+            pilot = Pilot(*told) if mute or not self._small() else None
+            lengths = pilot.lengths() if mute and pilot is not None else None
+            if pilot is not None:
+                check_space(pilot, self.folder)
+                self.expected = pilot.expected
             for name in ("exchanges", "truth"):
                 (self.folder / name).mkdir()
             if crew is not None:
@@ -98,14 +102,16 @@ class _Simulation:
             world, actors = staged(*told, mute=mute)
             write = crew.submit if crew is not None else _at_once(Renderer(world, actors, lengths),
                                                                   self.folder / "exchanges")
-            files = stack.enter_context(_Files(self.folder, self.expected, write, workers))
+            files = stack.enter_context(_Files(self.folder, self.expected, write, workers + 1, tick))
             tallies = [Tally.of(actor) for actor in actors]
             for rows in _days(world, tallies):
                 files.add(rows)
-                tick(files.count, max(self.expected, files.count))
             files.finish()
-            tick(files.count, files.count)
         return self._beside(world, tallies, files)
+
+    def _small(self) -> bool:
+        """Whether there is nothing to try out first: it takes a moment, and there is room for it."""
+        return self.expected < _INLINE and roomy(2 * self.expected, shutil.disk_usage(self.folder).free)
 
     def _beside(self, world: World, tallies: list[Tally], files: _Files) -> dict[str, Any]:
         """Write everything but exchanges and their labels; returns counts."""
@@ -118,6 +124,7 @@ class _Simulation:
                                           "exchanges": tally.rows} for tally in tallies},
         }
         write_launches(world, self.folder)
+        write_agreements(actors, self.folder)
         (self.folder / MARKER).write_text(json.dumps(counts, indent=1, sort_keys=True) + "\n", "utf-8")
         return counts
 
@@ -161,12 +168,14 @@ def _at_once(renderer: Renderer, folder: Path) -> Callable[[Part], Future[pa.Tab
 class _Files:
     """Cuts rows into files of one size, has them written, and writes their labels in order."""
 
-    def __init__(self, folder: Path, expected: int, write: Callable[[Part], Future[pa.Table]], ahead: int) -> None:
+    def __init__(self, folder: Path, expected: int, write: Callable[[Part], Future[pa.Table]], ahead: int,
+                 tick: Tick) -> None:
         self.count = 0
-        self._size, self._write, self._ahead = file_rows(expected), write, ahead
+        self._expected, self._size = expected, file_rows(expected)
+        self._write, self._ahead, self._tick = write, ahead, tick
         self._held: list[Merged] = []
-        self._number = self._written = 0
-        self._waiting: deque[Future[pa.Table]] = deque()
+        self._number = self._first = self._done = 0
+        self._waiting: deque[tuple[int, Future[pa.Table]]] = deque()
         self._truth = pq.ParquetWriter(folder / "truth" / "exchanges.parquet", TRUTH_SCHEMA, **TRUTH_OPTIONS)
 
     def __enter__(self) -> _Files:
@@ -179,11 +188,11 @@ class _Files:
         """Take further rows, later than all before."""
         start = 0
         while start < len(rows):
-            stop = min(len(rows), start + self._written + self._size - self.count)
+            stop = min(len(rows), start + self._first + self._size - self.count)
             self._held.append(rows.part(start, stop))
             self.count += stop - start
             start = stop
-            if self.count - self._written == self._size:
+            if self.count - self._first == self._size:
                 self._cut()
 
     def finish(self) -> None:
@@ -191,16 +200,21 @@ class _Files:
         if self._held or not self._number:
             self._cut()
         while self._waiting:
-            self._label(self._waiting.popleft().result())
+            self._finish_one()
+        self._tick(self.count, self.count)
 
     def _cut(self) -> None:
-        part = Part(self._number, self._written, Merged.joined(self._held))
-        self._held, self._written, self._number = [], self.count, self._number + 1
-        self._waiting.append(self._write(part))
+        part = Part(self._number, self._first, Merged.joined(self._held))
+        self._held, self._first, self._number = [], self.count, self._number + 1
+        self._waiting.append((len(part.rows), self._write(part)))
         # Few files wait in memory: where writing is slower than making rows, making rows waits.
-        while len(self._waiting) > self._ahead + 1:
-            self._label(self._waiting.popleft().result())
+        while self._waiting and (len(self._waiting) > self._ahead or self._waiting[0][1].done()):
+            self._finish_one()
 
-    def _label(self, labels: pa.Table) -> None:
+    def _finish_one(self) -> None:
+        rows, future = self._waiting.popleft()
+        labels = future.result()
         if labels.num_rows:
             self._truth.write_table(labels)
+        self._done += rows
+        self._tick(self._done, max(self._expected, self._done))
