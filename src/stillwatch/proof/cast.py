@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
+from stillwatch.errors import UsageError
 from stillwatch.proof.actors import ACTORS, Actor
 from stillwatch.proof.prompts import mute_library
 from stillwatch.proof.scenario import Scenario
 from stillwatch.proof.world import World
 
-__all__ = ["is_mute", "staged"]
+__all__ = ["check_scale", "is_mute", "staged"]
+
+
+def check_scale(scale: float) -> None:
+    """Raise ``UsageError`` for a scale that no simulation has."""
+    if not 0 < scale <= 1_000:
+        raise UsageError(f"a scale of {scale:g} is out of range", remedy="give a scale above 0, up to 1000")
 
 
 def is_mute(scenario: Scenario) -> bool:

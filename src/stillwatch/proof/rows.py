@@ -113,8 +113,8 @@ def merged(by_actor: Sequence[Rows], key: Key) -> Merged:
 
 def _in_time(ts: Ints, tie: npt.NDArray[np.uint64]) -> Ints:
     """The order by time, then by ``tie``; sorting one number that holds both is ten times as fast as two keys."""
-    if len(ts) and 0 <= (span := int(ts.max()) - int(ts.min())) < 1 << 47:
-        both = ((ts - ts.min()) << 16 | (tie >> np.uint64(48)).astype(np.int64)) if span else tie.astype(np.int64)
+    if len(ts) and int(ts.max()) - int(ts.min()) < 1 << 47:
+        both = (ts - ts.min()) << 16 | (tie >> np.uint64(48)).astype(np.int64)
         order = np.argsort(both)
         placed = both[order]
         # Where even the numbers tie, the order would be the sorting algorithm's and not ours.

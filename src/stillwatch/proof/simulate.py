@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from stillwatch.errors import StillwatchError, UsageError
 from stillwatch.folders import new_folder
 from stillwatch.proof.actors import Actor
-from stillwatch.proof.cast import is_mute, staged
+from stillwatch.proof.cast import check_scale, is_mute, staged
 from stillwatch.proof.crew import Crew, Task
 from stillwatch.proof.draws import sub, uniforms
 from stillwatch.proof.parts import TRUTH_OPTIONS, Part, file_rows, write_part
@@ -51,8 +51,7 @@ def simulate(scenario: str | Path, out: Path, *, scale: float = 1.0, seed: int =
     appears whole or not at all; one that holds anything but an earlier simulation is refused with ``UsageError``.
     Raises ``StillwatchError`` before it begins where the disk is too small for it.
     """
-    if not 0 < scale <= 1_000:
-        raise UsageError(f"a scale of {scale:g} is out of range", remedy="give a scale above 0, up to 1000")
+    check_scale(scale)
     if seed < 0:
         raise UsageError(f"seed {seed} is negative", remedy="give a seed of 0 or more")
     if workers is not None and not 0 <= workers <= 1_000:
