@@ -32,7 +32,7 @@ from stillwatch.proof.scenario import read
 
 # The package has functions of these names, too.
 RUN = importlib.import_module("stillwatch.proof.simulate")
-PILOT = importlib.import_module("stillwatch.proof.pilot")
+LENGTHS = importlib.import_module("stillwatch.proof.lengths")
 
 HEAD = """
 name: engine
@@ -200,8 +200,8 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Any]:
     for more in ("", "withhold: [prompt, system_prompt]"):
         out = folder / f"out{len(more)}"
         with pytest.MonkeyPatch.context() as patch:
-            # Lengths are measured on half of the traffic, so much of what is drawn was not measured itself.
-            patch.setattr(PILOT, "_EXCHANGES", 7_500)
+            # Most of what is drawn was not measured itself.
+            patch.setattr(LENGTHS, "SAMPLE", 200)
             simulate(scenario(folder, more), out, seed=9, scale=4)
         truth = pq.read_table(out / "truth/exchanges.parquet").to_pandas().set_index("exchange_id")
         frame = pq.read_table(out / "exchanges").to_pandas().set_index("exchange_id")
@@ -230,7 +230,7 @@ def test_without_text_token_counts_are_distributed_as_with_it(both: tuple[Any, A
 
     held = {name: rows.input_tokens for name, rows in text.groupby("campaign")}
     for group, rows in held.items():
-        # About 1,200 rows each, some 500 of which were measured: chance alone makes up to 0.08.
+        # About 1,200 rows each, some 300 of which were measured: chance alone makes up to 0.1.
         assert apart(rows, mute.input_tokens[mute.campaign == group]) < 0.12, group
     # The groups differ from each other, so that the agreement says something.
     assert max(apart(held["the-campaign"], rows) for rows in held.values()) > 0.4

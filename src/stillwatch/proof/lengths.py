@@ -18,6 +18,8 @@ from stillwatch.proof.rows import Rows
 __all__ = ["SAMPLE", "Lengths", "text_tokens", "through_application"]
 
 SAMPLE = 512  # rows of each actor, stream and part of a conversation
+_RENDERED = 65_536
+_SALT = np.uint64(0x6C656E67746873)
 
 
 def through_application(spoken: Speech, app: Any) -> None:
@@ -45,47 +47,41 @@ class Lengths:
     """Tokens of the texts of a sample of rows, by actor, stream and whether the row opens a conversation.
 
     A row's length is that of a row of the sample with the same item, where there is one (an exercise is as long
-    for everybody who does it), else of any row of its kind; failing that, of a row of the same kind from another copy
-    of the actor, of any copy's row, of any row.
+    for everybody who does it), else of any row of its kind; failing that, of any of its actor's, of any at all.
     """
 
     levels: tuple[_Groups, ...]
 
     @classmethod
     def measured(cls, actors: Sequence[Actor[Any]], several: Sequence[Rows]) -> Lengths:
-        """The lengths that at most ``SAMPLE`` of each kind of the actors' rows really have."""
-        found = [(number, rows, tokens) for number, (actor, rows) in enumerate(zip(actors, several, strict=True))
-                 for rows, tokens in _sampled(actor, rows)]
-        owner = np.concatenate([np.full(len(rows), number) for number, rows, _ in found])
-        tokens = np.concatenate([tokens for _, _, tokens in found])
-        rows = Rows.joined([rows for _, rows, _ in found])
-        return cls(tuple(_Groups.of(names, tokens) for names in _names(_keys(actors)[owner], rows)))
+        """The lengths that some of each kind of the actors' rows, ``SAMPLE`` at most, really have."""
+        kinds = [(number, actor, rows.take(places)) for number, (actor, rows)
+                 in enumerate(zip(actors, several, strict=True)) for places in _kinds(rows)]
+        if not kinds:
+            return cls(())
+        # Where there are a great many kinds, fewer rows of each do.
+        size = int(np.clip(_RENDERED // len(kinds), SAMPLE // 8, SAMPLE))
+        sampled = [_sampled(actor, rows, size) for _, actor, rows in kinds]
+        owner = np.repeat([number for number, _, _ in kinds], [len(rows) for rows in sampled])
+        tokens = np.concatenate([_tokens(actor, rows) for (_, actor, _), rows in zip(kinds, sampled, strict=True)])
+        return cls(tuple(_Groups.of(names, tokens) for names in _names(owner, Rows.joined(sampled))))
 
-    def drawn(self, actors: Sequence[Actor[Any]], owner: Ints, rows: Rows, bits: Keys) -> Floats:
+    def drawn(self, owner: Ints, rows: Rows, bits: Keys) -> Floats:
         """Tokens of each row's texts, chosen by its random bits; ``owner`` is the number of its actor."""
-        every = self.levels[0].tokens
-        out: Floats = every[(bits % np.uint64(len(every))).astype(np.int64)]
-        for level, names in zip(self.levels, _names(_keys(actors)[owner], rows), strict=True):
-            out = level.drawn(names, bits, out)
+        out = np.zeros(len(rows))
+        if self.levels:
+            every = self.levels[0].tokens
+            out = every[(bits % np.uint64(len(every))).astype(np.int64)]
+            for level, names in zip(self.levels, _names(owner, rows), strict=True):
+                out = level.drawn(names, bits, out)
         return out
 
 
-def _keys(actors: Sequence[Actor[Any]]) -> Keys:
-    """For each actor a key of its own, and one that it has in common with other copies of it."""
-    def common(actor: Actor[Any]) -> str:
-        return actor.name if actor.parameters.copies is None else actor.name.rsplit(" ", 1)[0]
-
-    return np.array([(actor.key, actor.world.key("copies", common(actor))) for actor in actors])
-
-
-def _names(keys: Keys, rows: Rows) -> Iterator[Keys]:
+def _names(owner: Ints, rows: Rows) -> Iterator[Keys]:
     """What each row has in common with others, from the loosest to the closest."""
-    own, common = keys[:, 0], keys[:, 1]
-    place = rows.stream * 2 + (rows.turn > 0)
-    yield common
-    yield mix(common, place)
-    yield mix(own, place)
-    yield mix(own, place, rows.item)
+    actor = mix(_SALT, owner)
+    kind = mix(actor, _place(rows))
+    yield from (actor, kind, mix(kind, rows.item))
 
 
 @dataclass(frozen=True)
@@ -110,14 +106,24 @@ class _Groups:
         return np.where(self.names[place] == names, chosen, otherwise)
 
 
-def _sampled(actor: Actor[Any], rows: Rows) -> Iterator[tuple[Rows, Floats]]:
-    """Rows of each kind, chosen without regard to time or account, and the tokens of their texts."""
-    kind = rows.stream * 2 + (rows.turn > 0)
+def _place(rows: Rows) -> Ints:
+    """The kind of traffic that each row is of, and whether it opens a conversation."""
+    return rows.stream * 2 + (rows.turn > 0)
+
+
+def _kinds(rows: Rows) -> Iterator[Ints]:
+    place = _place(rows)
+    for value in np.unique(place):
+        yield np.flatnonzero(place == value)
+
+
+def _sampled(actor: Actor[Any], rows: Rows, size: int) -> Rows:
+    """Rows that are chosen without regard to time or account."""
     chance = mix(sub(actor.key, "sample"), rows.conv, rows.turn, rows.ts)
-    for value in np.unique(kind):
-        places = np.flatnonzero(kind == value)
-        chosen = np.sort(places[np.argsort(chance[places], kind="stable")[:SAMPLE]])
-        sample = rows.take(chosen)
-        spoken = actor.speech(sample)
-        through_application(spoken, actor.accounts.app[sample.account])
-        yield sample, text_tokens(spoken)
+    return rows.take(np.sort(np.argsort(chance, kind="stable")[:size]))
+
+
+def _tokens(actor: Actor[Any], rows: Rows) -> Floats:
+    spoken = actor.speech(rows)
+    through_application(spoken, actor.accounts.app[rows.account])
+    return text_tokens(spoken)

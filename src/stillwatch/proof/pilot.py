@@ -1,23 +1,31 @@
-"""A small run of the same scenario before the real one: what texts' lengths are, and how much disk it will take."""
+"""A look at some days of the simulation before it runs: how long texts are, and how much disk it will take."""
 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pyarrow.parquet as pq
 
 from stillwatch.errors import StillwatchError
-from stillwatch.proof.cast import staged
+from stillwatch.proof.actors import Actor
 from stillwatch.proof.lengths import Lengths
 from stillwatch.proof.parts import TRUTH_OPTIONS, write_options
 from stillwatch.proof.render import Renderer
 from stillwatch.proof.rows import Rows, merged
 from stillwatch.proof.scenario import Scenario
+from stillwatch.proof.world import World
 
 __all__ = ["Pilot", "check_space", "declared", "roomy"]
 
-_EXCHANGES = 60_000
+# Days that are looked at: until an actor has made so many exchanges, within these bounds.
+_ENOUGH = 4_000
+_DAYS = (5, 20)
+# Of a day that has more, so many are kept.
+_OF_A_DAY = 100_000
 _RENDERED = 16_384
 # No scenario writes this much for an exchange: where there is room for it, nothing needs to be measured.
 _MOST_BYTES = 4_096
@@ -31,14 +39,26 @@ def declared(scenario: Scenario, seed: int, scale: float) -> int:
 
 
 class Pilot:
-    """The scenario at a scale at which it has some ten thousand exchanges, in numbers only."""
+    """Some days of each actor, in numbers only, spread over the time that it is active."""
 
-    def __init__(self, scenario: Scenario, seed: int, scale: float) -> None:
-        small = min(scale, scale * _EXCHANGES / declared(scenario, seed, scale))
-        self.world, self.actors = staged(scenario, seed, small)
-        self.rows = [Rows.joined([actor.day(day) for day in range(self.world.days)]) for actor in self.actors]
-        self.expected = round(sum(map(len, self.rows)) * declared(scenario, seed, scale)
-                              / declared(scenario, seed, small))
+    def __init__(self, world: World, actors: Sequence[Actor[Any]]) -> None:
+        self.world, self.actors = world, actors
+        self.rows: list[Rows] = []
+        self.by_actor: list[float] = []
+        for actor in actors:
+            days = np.arange(int(actor.first_day), int(np.ceil(actor.last_day)))
+            count = int(np.clip(np.ceil(_ENOUGH * len(days) / max(actor.total, 1)), *_DAYS))
+            count = min(count, len(days))
+            looked_at = days[((np.arange(count) + 0.5) * len(days) / max(count, 1)).astype(np.int64)]
+            kept, made = [], 0
+            for day in looked_at:
+                rows = actor.day(int(day))
+                made += len(rows)
+                some = world.rng(actor.name, "pilot", str(day)).random(len(rows)) * len(rows) < _OF_A_DAY
+                kept.append(rows.take(some))
+            self.rows.append(Rows.joined(kept))
+            self.by_actor.append(made * len(days) / max(count, 1))
+        self.expected = round(sum(self.by_actor))
 
     def lengths(self) -> Lengths:
         """Lengths of the texts."""
@@ -47,8 +67,9 @@ class Pilot:
     def bytes_per_exchange(self, folder: Path) -> float:
         """Bytes on disk of an exchange and of its label, by a sample that is written to ``folder`` and removed."""
         rng = self.world.rng("pilot", "sample")
-        share = min(1.0, _RENDERED / max(1, sum(map(len, self.rows))))
-        sample = merged([rows.take(rng.random(len(rows)) < share) for rows in self.rows], self.world.key("pilot"))
+        wanted = [share * _RENDERED / max(self.expected, 1) for share in self.by_actor]
+        sample = merged([rows.take(rng.permutation(len(rows))[: int(np.ceil(count))])
+                         for rows, count in zip(self.rows, wanted, strict=True)], self.world.key("pilot"))
         if len(sample) == 0:
             return 0.0
         renderer = Renderer(self.world, self.actors)

@@ -229,7 +229,7 @@ class _Chunk:
         """Tokens of prompt and system text."""
         if self.on.lengths is None:
             return text_tokens(self.speech)
-        return self.on.lengths.drawn(self.on.actors, self.owner, self.rows, mix(
+        return self.on.lengths.drawn(self.owner, self.rows, mix(
             self.on.item_keys[self.owner], self.rows.item, self.rows.turn))
 
     @cached_property

@@ -24,7 +24,7 @@ from stillwatch.proof.crew import Crew, Task
 from stillwatch.proof.draws import sub, uniforms
 from stillwatch.proof.parts import TRUTH_OPTIONS, Part, file_rows, write_part
 from stillwatch.proof.pilot import Pilot, check_space, declared, roomy
-from stillwatch.proof.prompts import HALVES
+from stillwatch.proof.prompts import HALVES, mute_library
 from stillwatch.proof.render import TRUTH_SCHEMA, Renderer
 from stillwatch.proof.rows import Merged, Rows, merged
 from stillwatch.proof.scenario import Scenario, load
@@ -89,16 +89,18 @@ class _Simulation:
         with ExitStack() as stack:
             # Workers start while the world is made.
             crew = stack.enter_context(Crew(workers)) if workers else None
-            pilot = Pilot(*told) if mute or not self._small() else None
+            world, actors = staged(*told)
+            pilot = Pilot(world, actors) if mute or not self._small() else None
             lengths = pilot.lengths() if mute and pilot is not None else None
             if pilot is not None:
                 check_space(pilot, self.folder)
                 self.expected = pilot.expected
+            if mute:
+                world.prompts = mute_library(self.scenario.prompts)
             for name in ("exchanges", "truth"):
                 (self.folder / name).mkdir()
             if crew is not None:
                 crew.begin(Task(*told, lengths, self.folder / "exchanges"))
-            world, actors = staged(*told, mute=mute)
             write = crew.submit if crew is not None else _at_once(Renderer(world, actors, lengths),
                                                                   self.folder / "exchanges")
             files = stack.enter_context(_Files(self.folder, self.expected, write, workers + 1, tick))
