@@ -1,5 +1,6 @@
 """The only room that knows truth: simulated traffic with labels."""
 
-from stillwatch.proof.simulate import describe, scenarios, simulate
+from stillwatch.proof.describe import describe, list_scenarios, scenarios
+from stillwatch.proof.simulate import simulate
 
-__all__ = ["describe", "scenarios", "simulate"]
+__all__ = ["describe", "list_scenarios", "scenarios", "simulate"]
