@@ -1,4 +1,4 @@
-"""Evaluation by brute force: sets and loops over rows, scikit-learn and scipy, nothing of ours but the contract's words.
+"""Evaluation by brute force: sets, loops over rows, scikit-learn, scipy; nothing of ours but the contract's words.
 
 Rows are plain dictionaries. ``world`` makes small random ones with everything that makes matching hard: overlapping
 campaigns, relayed accounts, split and merged detections, borderline probabilities, unknown accounts and times.
@@ -36,11 +36,12 @@ def world(seed: int, *, accounts: int = 60, groups: int = 5, candidates: int = 6
         said.append({"campaign_id": f"c{i}", "verdict": str(rng.choice(VERDICTS, p=[.6, .1, .1, .1, .1])),
                      "probability": float(rng.choice([0.0, 0.05, 0.4, 0.899, 0.9, 0.93, 1.0])),
                      "q_value": [None, 0.0, 0.01, 0.0101, 0.2][rng.choice(5, p=[.05, .35, .4, .1, .1])],
-                     "detectable_at": None if rng.random() < 0.2 else START + timedelta(hours=int(rng.integers(0, 99)))})
+                     "detectable_at": None if rng.random() < 0.2 else START + timedelta(hours=int(rng.integers(99)))})
     members = []
     for row in said:
         base = in_group[names[rng.integers(groups)]] if groups and rng.random() < 0.8 else []
-        chosen = {a for a in base if rng.random() < 0.8} | {ids[i] for i in rng.integers(0, accounts, rng.integers(0, 6))}
+        chosen = {a for a in base if rng.random() < 0.8}
+        chosen |= {ids[i] for i in rng.integers(0, accounts, rng.integers(0, 6))}
         members += [{"campaign_id": row["campaign_id"], "account_id": a,
                      "probability": float(rng.choice([0.2, 0.4999, 0.5, 0.9]))} for a in sorted(chosen)]
     logs, true_rows, found = [], [], []
@@ -49,7 +50,8 @@ def world(seed: int, *, accounts: int = 60, groups: int = 5, candidates: int = 6
         if rng.random() < 0.05:
             account = None
         ident = f"x{i:04d}"
-        logs.append({"exchange_id": ident, "account_id": account, "ts": START + timedelta(minutes=int(rng.integers(0, 6000)))})
+        logs.append({"exchange_id": ident, "account_id": account,
+                     "ts": START + timedelta(minutes=int(rng.integers(0, 6000)))})
         homes = [name for name in names if account in in_group[name]]
         if homes and rng.random() < 0.9:
             true_rows.append({"exchange_id": ident, "campaign": str(rng.choice(homes))})

@@ -125,12 +125,12 @@ def gone(engine: Engine, truth: Rows, logs: Rows | None, when: Mapping[str, date
     with _reading("the exchanges' times"):
         limits = engine.table(pa.table({
             "name": pa.array(names, pa.string()), "place": pa.array(range(len(names)), pa.int64()),
-            "limit": pa.array([when[name] for name in names], TIMESTAMP)}))
+            "until": pa.array([when[name] for name in names], TIMESTAMP)}))
         rows = _times(engine, truth, logs, limits)
         one = rows.group_by("place", "account_id").agg(
-            first=rows.ts.min(), last=rows.ts.max(), limit=rows.limit.min(), n=rows.count(),
-            over=(rows.ts <= rows.limit).cast("int64").sum())
-        begun = (one["first"] <= one["limit"]) & one.account_id.notnull()
+            first=rows.ts.min(), last=rows.ts.max(), until=rows.until.min(), n=rows.count(),
+            over=(rows.ts <= rows.until).cast("int64").sum())
+        begun = (one["first"] <= one.until) & one.account_id.notnull()
         counted = engine.arrow(one.group_by("place").agg(
             first=one["first"].min(), last=one["last"].max(), n=one.n.sum(), over=one.over.sum(),
             accounts=one.account_id.count(), begun=begun.cast("int64").sum()))
@@ -144,13 +144,13 @@ def gone(engine: Engine, truth: Rows, logs: Rows | None, when: Mapping[str, date
 
 
 def _times(engine: Engine, truth: Rows, logs: Rows | None, limits: Relation) -> Relation:
-    """``place, limit, account_id, ts`` of each exchange of the campaigns in ``limits``, each once."""
+    """``place, until, account_id, ts`` of each exchange of the campaigns in ``limits``, each once."""
     own = {"ts", "account_id"} <= columns_of(truth)
     rows = _relation(engine, truth, ["exchange_id", "campaign", *(("ts", "account_id") if own else ())])
     ours = rows.inner_join(limits, rows.campaign == limits.name)
     if not own and logs is not None:
         seen = _relation(engine, logs, ["exchange_id", "ts", "account_id"])
-        ours = ours.select("exchange_id", "place", "limit").inner_join(seen, "exchange_id")
-    once = ours.group_by("exchange_id").agg(place=ours.place.min(), limit=ours.limit.min(), ts=ours.ts.min(),
+        ours = ours.select("exchange_id", "place", "until").inner_join(seen, "exchange_id")
+    once = ours.group_by("exchange_id").agg(place=ours.place.min(), until=ours.until.min(), ts=ours.ts.min(),
                                             account_id=ours.account_id.nullif(UNKNOWN).min())
     return once.filter(once.ts.notnull())
