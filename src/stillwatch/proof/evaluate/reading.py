@@ -116,7 +116,7 @@ def _missing(known: pa.Table | None, given: bool, logs: Sequence[Path] | None, e
     elif logs is None:
         gaps.append(("logs", "how much each account sent is not known: nothing by size of account"))
     gaps += [(name, f"not known of any account: nothing by {name}") for name in _KNOWN
-             if known is None or name not in known.column_names]
+             if known is None or name not in known.column_names or known[name].null_count == known.num_rows]
     if not exchanges:
         gaps.append(("truth/exchanges.parquet", "which exchanges are true is not known: nothing of exchanges"))
     return tuple(Missing(name, effect) for name, effect in gaps)
