@@ -546,3 +546,22 @@ def test_duplicate_rows_count_once(tmp_path):
     assert figures(evaluate(findings, traffic)) == wanted
 
 
+
+
+def test_a_column_of_free_text_does_not_fill_the_report(tmp_path):
+    made = world(2)
+    made["accounts"] = [{"account_id": f"b{i}", "kind": "individual", "country": f"v{i % 1100}"} for i in range(2_000)]
+    groups = scored(made, tmp_path)["wrongly_accused"]["by"]["country"]
+    assert len(groups) <= 1_001
+    assert {g["value"]: g["accounts"] for g in groups}["(other values)"] >= 100
+    assert sum(g["accounts"] for g in groups) == len(Oracle(made).benign)
+
+
+def test_a_summary_of_nonsense_costs_nothing(tmp_path):
+    findings, traffic = write(world(2), tmp_path)
+    for text in ("[]", '{"timings": [1], "counts": 3}', '{"timings": {"a": 1e999, "b": -1, "c": true, "d": 1' + "0" * 400
+                 + '}, "peak_memory_bytes": "much", "counts": {"records_in": NaN}}'):
+        (findings / "summary.json").write_text(text)
+        cost = figures(evaluate(findings, traffic))["cost"]
+        assert cost is None or cost == {"seconds": None, "stages": {}, "peak_memory_bytes": None, "records": None,
+                                        "records_per_second": None}
