@@ -23,6 +23,7 @@ from stillwatch.proof.scenario import Scenario, load, shipped
 from stillwatch.proof.world import SECOND, World
 from stillwatch.schema import (
     ACCOUNTS,
+    AGREEMENTS,
     EXCHANGES,
     LAUNCHES,
     TRUE_CAMPAIGNS,
@@ -126,9 +127,9 @@ class _Simulation:
         self.folder = folder
         self.actors: list[Actor[Any]] = []
         first = 0
-        for told in scenario.actors:
+        for told in scenario.cast(seed, scale):
             actor = ACTORS[told.actor](self.world, told, first)
-            first += actor.count
+            first += actor.owned
             self.actors.append(actor)
         self.pending = [Rows.none() for _ in self.actors]
         self.ready: list[list[Rows]] = [[] for _ in self.actors]
@@ -159,6 +160,7 @@ class _Simulation:
                        for actor, rows in zip(self.actors, self.by_actor, strict=True)},
         }
         self._write(LAUNCHES, self.folder / "launches.parquet", self._launches())
+        self._write(AGREEMENTS, self.folder / "agreements.parquet", self._agreements())
         (self.folder / MARKER).write_text(json.dumps(counts, indent=1, sort_keys=True) + "\n", "utf-8")
         return counts
 
@@ -240,7 +242,7 @@ class _Simulation:
         return int(data.num_rows)
 
     def _write_accounts(self) -> int:
-        data = pa.concat_tables([_account_table(self.world, actor) for actor in self.actors])
+        data = pa.concat_tables([_account_table(self.world, actor) for actor in self.actors if actor.owned])
         return self._write(ACCOUNTS, self.folder / "accounts.parquet", data.sort_by("account_id"))
 
     def _write_groups(self) -> int:
@@ -259,6 +261,15 @@ class _Simulation:
         self._write(TRUE_MEMBERS, self.folder / "truth" / "members.parquet",
                     pa.concat_tables([empty, *members]).sort_by([(name, "ascending") for name in empty.column_names]))
         return len(groups)
+
+    def _agreements(self) -> pa.Table:
+        """What is on file: one row an organisation that may do what it does."""
+        permitted = [(actor.accounts.organization[0], permit) for actor in self.actors
+                     if (permit := actor.agreement()) is not None]
+        return conform(pa.table({
+            "organization": pa.array([organisation for organisation, _ in permitted], pa.string()),
+            "permits": pa.array([permit for _, permit in permitted], pa.string()),
+        }), AGREEMENTS)
 
     def _launches(self) -> pa.Table:
         models = [(model.name, int(at)) for model, at in
