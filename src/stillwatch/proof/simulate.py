@@ -63,7 +63,7 @@ def describe(name: str | Path) -> str:
     return "\n".join(lines)
 
 
-def simulate(scenario: str | Path, out: Path, *, scale: float = 1.0, seed: int = 0,
+def simulate(scenario: str | Path | Scenario, out: Path, *, scale: float = 1.0, seed: int = 0,
              prompts: str | None = None, tick: Tick | None = None) -> dict[str, Any]:
     """Write a scenario's traffic and its truth to the folder ``out``; returns counts.
 
@@ -76,7 +76,7 @@ def simulate(scenario: str | Path, out: Path, *, scale: float = 1.0, seed: int =
         raise UsageError(f"a scale of {scale:g} is out of range", remedy="give a scale above 0, up to 1000")
     if seed < 0:
         raise UsageError(f"seed {seed} is negative", remedy="give a seed of 0 or more")
-    told = load(scenario)
+    told = scenario if isinstance(scenario, Scenario) else load(scenario)
     if prompts is not None:
         if prompts not in HALVES:
             raise UsageError(f"there is no half {prompts!r} of the prompts", remedy="use A or B")

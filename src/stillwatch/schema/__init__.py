@@ -15,6 +15,7 @@ from stillwatch.schema.findings import (
 )
 from stillwatch.schema.inputs import ACCOUNTS, AGREEMENTS, EXCHANGES, LAUNCHES
 from stillwatch.schema.model import TIMESTAMP, Column, SchemaError, Sensitivity, Table, Vocabulary
+from stillwatch.schema.power import POWER
 from stillwatch.schema.truth import TRUE_CAMPAIGNS, TRUE_EXCHANGES, TRUE_MEMBERS
 from stillwatch.schema.validate import conform, empty
 from stillwatch.schema.vocabularies import (
@@ -61,6 +62,7 @@ TABLES: tuple[Table, ...] = (
     TRUE_CAMPAIGNS,
     TRUE_MEMBERS,
     TRUE_EXCHANGES,
+    POWER,
     INGESTED,
     STAGED,
     TEXTS,
@@ -92,6 +94,7 @@ __all__ = [
     "OPERATION",
     "PERMIT",
     "PHASE",
+    "POWER",
     "PROFILES",
     "QUARANTINE",
     "QUARANTINE_REASON",

@@ -12,18 +12,17 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from stillwatch.errors import UsageError
-from stillwatch.proof.actors.campaign import CampaignParameters
 
-__all__ = ["AXES", "REFERENCE", "Axis", "Plan", "Point", "available", "plan"]
+__all__ = ["AXES", "REFERENCE", "Axis", "Plan", "Point", "plan"]
 
 _KNOBS: Mapping[str, str] = {
-    "address_sharing": "care taken that accounts share no addresses",
-    "payment_sharing": "care taken that accounts share no payment instruments",
-    "client_mimicry": "care taken that clients look like anybody's",
-    "wording": "care taken that prompts are worded differently",
-    "timing_jitter": "care taken that times look unplanned",
-    "dilution": "care taken to mix in ordinary traffic",
-    "exchanges_per_account": "care taken to spread the work over more accounts",
+    "address_sharing": "care to share no addresses",
+    "payment_sharing": "care to share no payment instruments",
+    "client_mimicry": "care to have clients like everybody's",
+    "wording": "care to word prompts differently",
+    "timing_jitter": "care to ask at people's hours",
+    "dilution": "care to mix in ordinary traffic",
+    "exchanges_per_account": "care to take little through each account",
 }
 
 
@@ -91,12 +90,6 @@ AXES: Mapping[str, Axis] = {axis.name: axis for axis in (
 """Every axis. Knobs run from 0 (careless) to 1 (most careful)."""
 
 
-def available() -> tuple[str, ...]:
-    """Names of the axes that the simulator can step."""
-    simulated = "evasion" in CampaignParameters.model_fields
-    return tuple(name for name in AXES if simulated or name not in _KNOBS)
-
-
 @dataclass(frozen=True)
 class Plan:
     """Everything that is to be scanned, decided beforehand."""
@@ -134,7 +127,7 @@ def plan(axes: Sequence[str] | None, steps: int | None, repeats: int, seed: int,
 
     Raises ``UsageError`` for axes that are not known and for steps or repeats out of range.
     """
-    known = available()
+    known = tuple(AXES)
     chosen = tuple(dict.fromkeys(axes)) if axes else ("accounts", "exchanges") if quick else known
     for name in chosen:
         if name not in known:
