@@ -40,8 +40,8 @@ _INLINE = 300_000
 Tick = Callable[[int, int], None]
 
 
-def simulate(scenario: str | Path | Scenario, out: Path, *, scale: float = 1.0, seed: int = 0, prompts: str | None = None,
-             workers: int | None = None, tick: Tick | None = None) -> dict[str, Any]:
+def simulate(scenario: str | Path | Scenario, out: Path, *, scale: float = 1.0, seed: int = 0,
+             prompts: str | None = None, workers: int | None = None, tick: Tick | None = None) -> dict[str, Any]:
     """Write a scenario's traffic and its truth to the folder ``out``; returns counts.
 
     The same scenario, scale, seed and half give the same bytes, whatever the number of ``workers`` (0: none but this
