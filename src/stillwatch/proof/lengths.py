@@ -30,7 +30,9 @@ def through_application(spoken: Speech, app: Any) -> None:
         whole = pc.binary_join_element_wise(spoken.system, spoken.prompt, pa.scalar("\n\n", pa.string()))
         spoken.prompt = pc.if_else(both, whole, spoken.prompt)
         spoken.system = pc.if_else(there, pa.scalar(None, pa.string()), spoken.system)
-    spoken.tools = pc.if_else(there, pa.scalar(None, spoken.tools.type), spoken.tools)
+    # An empty list says that the request offered none; null says that the application records nothing of the kind.
+    offered = pc.if_else(pc.is_valid(spoken.tools), spoken.tools, pa.scalar([], spoken.tools.type))
+    spoken.tools = pc.if_else(there, pa.scalar(None, spoken.tools.type), offered)
 
 
 def text_tokens(spoken: Speech) -> Floats:

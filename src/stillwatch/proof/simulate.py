@@ -40,7 +40,7 @@ _INLINE = 300_000
 Tick = Callable[[int, int], None]
 
 
-def simulate(scenario: str | Path, out: Path, *, scale: float = 1.0, seed: int = 0, prompts: str | None = None,
+def simulate(scenario: str | Path | Scenario, out: Path, *, scale: float = 1.0, seed: int = 0, prompts: str | None = None,
              workers: int | None = None, tick: Tick | None = None) -> dict[str, Any]:
     """Write a scenario's traffic and its truth to the folder ``out``; returns counts.
 
@@ -56,7 +56,7 @@ def simulate(scenario: str | Path, out: Path, *, scale: float = 1.0, seed: int =
         raise UsageError(f"seed {seed} is negative", remedy="give a seed of 0 or more")
     if workers is not None and not 0 <= workers <= 1_000:
         raise UsageError(f"{workers} workers are out of range", remedy="give 0 to 1000")
-    told = load(scenario)
+    told = scenario if isinstance(scenario, Scenario) else load(scenario)
     if prompts is not None:
         if prompts not in HALVES:
             raise UsageError(f"there is no half {prompts!r} of the prompts", remedy="use A or B")
