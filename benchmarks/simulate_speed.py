@@ -6,9 +6,9 @@
 
 Each line is the whole command, from its start to its end. Machines differ and are noisy: the ratio to a copy of the
 exchanges by pyarrow (read a file, write it again, one file after the other in one process) on the same machine in the
-same minute is the figure to compare, and exchanges for each second of one core where the machine is busy with other things;
-the rest is for orientation. Memory is the sum over all processes of what each
-holds for itself at the worst moment (proportional set size, Linux).
+same minute is the figure to compare. On a machine with other work to do, exchanges for each second of a core say more
+than exchanges a second. Memory is the sum over all processes of what each holds for itself at the worst moment
+(proportional set size, Linux).
 """
 
 from __future__ import annotations
@@ -121,8 +121,8 @@ def main() -> None:
     parser.add_argument("--workers", type=int)
     wanted = parser.parse_args()
     print(f"{wanted.scenario}, {os.cpu_count()} cores")
-    print(f"{'text':8} {'exchanges':>12} {'seconds':>8} {'exchanges/s':>12} {'/s of a core':>12} {'GiB peak':>9} {'bytes/row':>10}"
-          f" {'times a copy':>13}")
+    print(f"{'text':8} {'exchanges':>12} {'seconds':>8} {'exchanges/s':>12} {'/s of a core':>12} {'GiB peak':>9}"
+          f" {'bytes/row':>10} {'times a copy':>13}")
     for size in wanted.exchanges:
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
@@ -134,8 +134,8 @@ def main() -> None:
                 rows, seconds, cores, peak = simulated(str(scenario), out, scale, wanted.seed, wanted.workers)
                 stored = sum(path.stat().st_size for path in (out / "exchanges").iterdir()) / rows
                 copy = copied(out / "exchanges", folder / "copy.parquet")
-                print(f"{text:8} {rows:12,} {seconds:8.1f} {rows / seconds:12,.0f} {rows / cores:12,.0f} {peak:9.2f} {stored:10.1f}"
-                      f" {seconds / copy:13.2f}", flush=True)
+                print(f"{text:8} {rows:12,} {seconds:8.1f} {rows / seconds:12,.0f} {rows / cores:12,.0f} {peak:9.2f}"
+                      f" {stored:10.1f} {seconds / copy:13.2f}", flush=True)
 
 
 if __name__ == "__main__":

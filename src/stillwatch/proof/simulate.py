@@ -40,14 +40,14 @@ _INLINE = 300_000
 Tick = Callable[[int, int], None]
 
 
-def simulate(scenario: str | Path | Scenario, out: Path, *, scale: float = 1.0, seed: int = 0, prompts: str | None = None,
-             workers: int | None = None, tick: Tick | None = None) -> dict[str, Any]:
+def simulate(scenario: str | Path | Scenario, out: Path, *, scale: float = 1.0, seed: int = 0,
+             prompts: str | None = None, workers: int | None = None, tick: Tick | None = None) -> dict[str, Any]:
     """Write a scenario's traffic and its truth to the folder ``out``; returns counts.
 
     The same scenario, scale, seed and half give the same bytes, whatever the number of ``workers`` (0: none but this
     process; by default one for each core, and none for small scenarios). ``prompts`` (A or B) replaces the
     scenario's half of the prompts: the same traffic in words that nothing was developed on.
-    ``tick(done, total)`` is called with exchanges as days pass; the total is an estimate until the end. The folder
+    ``tick(done, total)`` is called with exchanges as files are written; the total is an estimate to the end. The folder
     appears whole or not at all; one that holds anything but an earlier simulation is refused with ``UsageError``.
     Raises ``StillwatchError`` before it begins where the disk is too small for it.
     """
