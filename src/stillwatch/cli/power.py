@@ -11,8 +11,8 @@ from rich.console import Console
 
 from stillwatch.cli.shared import Inputs, JsonFlag, ProgressWatcher, Quietly, deployment_key, guarded, say
 from stillwatch.pipeline import ScanInputs
-from stillwatch.proof import Wanted
-from stillwatch.proof import power as run_power
+from stillwatch.proof.power import Wanted
+from stillwatch.proof.power import power as run_power
 from stillwatch.report import render_power_page, render_power_text
 from stillwatch.settings import load_settings
 
