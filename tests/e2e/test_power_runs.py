@@ -175,17 +175,18 @@ def test_a_budget_stops_between_scans_and_the_same_call_goes_on(logs, tmp_path):
 
 PROGRAM = """
 import sys
+from pathlib import Path
 from stillwatch.pipeline import ScanInputs
 from stillwatch.proof import Wanted, power
 from stillwatch.proof.power.grid import Point
 from stillwatch.settings import DeploymentKey, load_settings
 
 if __name__ == "__main__":
-    logs, out, processes = sys.argv[1:]
+    logs, out, processes = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
     wanted = Wanted(axes=("exchanges", "sampling"), steps=2, repeats=1, reference=Point(8, 10),
-                    processes=int(processes))
-    power(ScanInputs([logs + "/exchanges"], accounts=logs + "/accounts.parquet"), __import__("pathlib").Path(out),
-          wanted, settings=load_settings(decoys=3), key=DeploymentKey(bytes(32)))
+                    processes=processes)
+    power(ScanInputs([str(logs / "exchanges")], accounts=logs / "accounts.parquet"), out, wanted,
+          settings=load_settings(decoys=3), key=DeploymentKey(bytes(32)))
 """
 
 
