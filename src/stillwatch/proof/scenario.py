@@ -7,21 +7,36 @@ import difflib
 import re
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError, field_validator
 
 from stillwatch.errors import InputError, UsageError
 from stillwatch.proof.actors import ACTORS
 from stillwatch.proof.draws import generator
 from stillwatch.proof.parameters import ActorParameters, Share
+from stillwatch.schema import ACCOUNTS, EXCHANGES
 
 # Ten times the traffic is two and a half times as many groups, four times as large.
 _MORE = 0.4
 
 __all__ = ["Model", "Scenario", "load", "read", "shipped"]
+
+
+_KEPT = ("ts", "exchange_id", "account_id")
+_WITHHELD = tuple(dict.fromkeys(name for name in (*EXCHANGES.names, *ACCOUNTS.names) if name not in _KEPT))
+
+
+def _can_be_withheld(name: str) -> str:
+    if name in _KEPT:
+        raise ValueError(f"{name} cannot be withheld: the labels are found by it")
+    if name not in _WITHHELD:
+        close = difflib.get_close_matches(name, _WITHHELD, 1)
+        raise ValueError(f"neither exchanges nor accounts have a column {name!r}"
+                         + (f"; did you mean {close[0]}?" if close else ""))
+    return name
 
 
 class Model(BaseModel):
@@ -49,8 +64,10 @@ class Scenario(BaseModel):
     retries: Share = Field(0.004, description="share of exchanges that a client sends twice")
     adoption_hours: float = Field(96.0, gt=0, le=10_000, description="hours after its release within which accounts"
                                   " take up a new model")
-    casts: dict[str, float] = Field({}, description="shipped casts of ordinary customers and look-alikes, which join the"
-                                    " actors, with their sizes")
+    casts: dict[str, float] = Field({}, description="shipped casts of ordinary customers and look-alikes, which join"
+                                    " the actors, with their sizes")
+    withhold: tuple[Annotated[str, AfterValidator(_can_be_withheld)], ...] = Field(
+        (), description="names of columns of exchanges or accounts that these logs lack (see docs/reference/tables.md)")
     models: tuple[Model, ...] = Field(min_length=1)
     actors: tuple[SerializeAsAny[ActorParameters], ...] = Field(min_length=1)
 

@@ -16,7 +16,7 @@ from stillwatch.schema.findings import (
 from stillwatch.schema.inputs import ACCOUNTS, AGREEMENTS, EXCHANGES, LAUNCHES
 from stillwatch.schema.model import TIMESTAMP, Column, SchemaError, Sensitivity, Table, Vocabulary
 from stillwatch.schema.power import POWER
-from stillwatch.schema.truth import TRUE_CAMPAIGNS, TRUE_EXCHANGES, TRUE_MEMBERS
+from stillwatch.schema.truth import TRUE_ACCOUNTS, TRUE_CAMPAIGNS, TRUE_EXCHANGES, TRUE_MEMBERS
 from stillwatch.schema.validate import conform, empty
 from stillwatch.schema.vocabularies import (
     ACCOUNT_KIND,
@@ -62,6 +62,7 @@ TABLES: tuple[Table, ...] = (
     TRUE_CAMPAIGNS,
     TRUE_MEMBERS,
     TRUE_EXCHANGES,
+    TRUE_ACCOUNTS,
     POWER,
     INGESTED,
     STAGED,
@@ -105,6 +106,7 @@ __all__ = [
     "TABLES",
     "TEXTS",
     "TIMESTAMP",
+    "TRUE_ACCOUNTS",
     "TRUE_CAMPAIGNS",
     "TRUE_EXCHANGES",
     "TRUE_MEMBERS",
