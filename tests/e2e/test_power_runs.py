@@ -237,26 +237,34 @@ def test_killed_at_any_time_the_same_call_ends_as_if_it_had_not_been(logs, tmp_p
 
 
 @pytest.mark.slow
-def test_from_the_command_line_a_busy_campaign_is_found_and_an_idle_one_is_not(stillwatch, tmp_path):
+def test_from_the_command_line_a_careless_campaign_is_found_unless_the_prior_forbids_it(stillwatch, tmp_path):
     logs = tmp_path / "logs"
     more = PLAIN.replace("accounts: 300, exchanges: 3000", "accounts: 800, exchanges: 6000")
     (tmp_path / "many.yaml").write_text(more)
     simulate(tmp_path / "many.yaml", logs, seed=12)
     before = state(logs)
-    call = ["power", logs / "exchanges", "--accounts", logs / "accounts.parquet", "--out", tmp_path / "p", "--axes",
-            "exchanges,sampling", "--steps", 2, "--repeats", 1, "--decoys", 99, "--prior", 0.02]
-    done = stillwatch(*call, "--json")
+    call = ["power", logs / "exchanges", "--accounts", logs / "accounts.parquet", "--axes", "sampling,gap",
+            "--steps", 2, "--repeats", 1, "--decoys", 99]
+    likely, hardly = [tmp_path / "p", "--prior", 0.05], [tmp_path / "q", "--prior", 1e-6]
+    done = stillwatch(*call, "--out", *likely, "--json")
     assert done.code == 0, done.err
     assert state(logs) == before
     assert "INTERNAL" in done.err
-    exchanges, sampling = done.json["axes"]
-    assert [step["value"] for step in exchanges["steps"]] == [5, 300]
-    assert exchanges["steps"][1]["recall"] > 0.5
-    assert [step["detected"] for step in exchanges["steps"]] == [0, 1]
+    sampling, gap = done.json["axes"]
     assert [step["value"] for step in sampling["steps"]] == [1, 0.1]
+    assert [step["value"] for step in gap["steps"]] == [0, 7]
+    for whole in (sampling["steps"][0], gap["steps"][0]):
+        assert whole["detected"] == 1
+        assert whole["recall"] > 0.8
+        assert whole["newly_accused"] == 0
     assert done.json["accused_without_plant"] == 0
-    assert all(step["newly_accused"] == 0 for step in exchanges["steps"])
-    again = stillwatch(*call)
+    never = stillwatch(*call, "--out", *hardly, "--json")
+    assert never.code == 0, never.err
+    for axis in never.json["axes"]:
+        assert not axis["limit"]["reached"]
+        assert [step["detected"] + step["recovered"] for step in axis["steps"]] == [0, 0]
+        assert axis["steps"][0]["linked"] > 40, "they are linked all the same"
+    again = stillwatch(*call, "--out", *likely)
     assert again.code == 0, again.err
     assert again.out.startswith("INTERNAL: NOT FOR SHARING")
     assert "95% interval" in again.out
