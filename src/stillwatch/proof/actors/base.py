@@ -186,9 +186,7 @@ class Actor(ABC, Generic[P]):
     def tooled(self, rows: Rows) -> pa.Array:
         """Tools of the accounts that offer any: each its own set, in every request."""
         key, who = self.identity(rows)
-        offered = self.world.prompts.tools(mix(sub(key, "own tools"), who))
-        return pa.compute.if_else(pa.array(self.accounts.offers_tools[rows.account]), offered,
-                                  pa.scalar(None, offered.type))
+        return self.world.prompts.tools(mix(sub(key, "own tools"), who), self.accounts.offers_tools[rows.account])
 
     def alive(self, day: int) -> bool:
         """Whether the actor is active on a day."""
