@@ -203,7 +203,16 @@ CREATE TABLE "truth"."exchanges" (
   "exchange_id" VARCHAR NOT NULL,
   "campaign" VARCHAR NOT NULL,
   "capability" VARCHAR CHECK ("capability" IN ('reasoning_trace', 'reward_grading', 'agentic_tool_use', 'coding', 'computer_use', 'vision', 'data_analysis', 'safety_rewrite', 'instruction_following', 'other')),
+  "ts" TIMESTAMP WITH TIME ZONE,
+  "account_id" VARCHAR,
   PRIMARY KEY ("exchange_id")
+);
+
+CREATE TABLE "truth"."accounts" (
+  "account_id" VARCHAR NOT NULL,
+  "language" VARCHAR,
+  "vpn" BOOLEAN,
+  PRIMARY KEY ("account_id")
 );
 
 CREATE TABLE "work"."ingested" (

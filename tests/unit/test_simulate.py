@@ -25,6 +25,7 @@ TABLES = {
     "truth/campaigns.parquet": schema.TRUE_CAMPAIGNS,
     "truth/members.parquet": schema.TRUE_MEMBERS,
     "truth/exchanges.parquet": schema.TRUE_EXCHANGES,
+    "truth/accounts.parquet": schema.TRUE_ACCOUNTS,
 }
 UNFILLED = r"\{(number|small|thing|place|count|person|other_thing|profession)\}"
 SMALL = """
@@ -47,6 +48,9 @@ EACH = {
     "reseller": "end_users: 40",
     "batch_processing": "",
     "shared_network": "network: vpn",
+    "hackathon": "day: 1",
+    "licensed_generation": "",
+    "proxy_network": "",
 }
 
 
@@ -97,7 +101,8 @@ def test_same_seed_same_bytes_and_another_seed_others(small: Path, written: Path
     simulate(small, tmp_path / "other", seed=4)
     assert digests(tmp_path / "again") == digests(written)
     other = digests(tmp_path / "other")
-    assert all(other[name] != digest for name, digest in digests(written).items() if name != "launches.parquet")
+    assert all(other[name] != digest for name, digest in digests(written).items()
+               if name not in ("launches.parquet", "agreements.parquet"))
 
 
 def test_actors_do_not_depend_on_each_other(written: Path, small: Path, tmp_path: Path) -> None:
@@ -132,9 +137,53 @@ def test_truth_agrees_with_the_logs(written: Path) -> None:
     ts = exchanges.set_index("exchange_id").ts
     first = truth.assign(ts=truth.exchange_id.map(ts)).groupby("campaign").ts.min()
     assert (first == groups.started_at[first.index]).all()
+    assert (truth.set_index("exchange_id").ts == ts[truth.exchange_id]).all()
+    assert (truth.set_index("exchange_id").account_id == owner[truth.exchange_id]).all()
     assert truth.capability[truth.campaign == "the-campaign"].isin(["reasoning_trace", "agentic_tool_use"]).all()
     created = accounts.set_index("account_id").created_at
     assert (exchanges.groupby("account_id").ts.min() >= created[exchanges.account_id.unique()].sort_index()).all()
+
+
+def test_every_account_has_its_language_in_the_truth(written: Path) -> None:
+    known = pq.read_table(written / "truth/accounts.parquet").to_pandas().set_index("account_id")
+    accounts = pq.read_table(written / "accounts.parquet").to_pandas().set_index("account_id")
+    assert set(known.index) == set(accounts.index)
+    assert known.notna().all(axis=None)
+    # Most people speak their country's language, and write in it.
+    assert (known.language[accounts.index[accounts.country == "CN"]] == "zh").mean() > 0.5
+    exchanges = pq.read_table(written / "exchanges", columns=["account_id", "prompt"]).to_pandas()
+    chinese = exchanges.prompt.str.contains("[\u4e00-\u9fff]", regex=True).groupby(exchanges.account_id).mean()
+    spoken = known.language[chinese.index]
+    assert chinese[spoken == "zh"].mean() > 5 * chinese[spoken != "zh"].mean()
+
+
+def test_withheld_columns_are_null_and_nothing_else_changes(small: Path, written: Path, tmp_path: Path) -> None:
+    gone = {"ip", "sdk", "conversation_id", "system_prompt", "latency_ms", "tools", "payment_fingerprint",
+            "signup_ip", "country"}
+    text = small.read_text("utf-8").replace("days: 6\n", f"days: 6\nwithhold: [{', '.join(sorted(gone))}]\n")
+    (tmp_path / "less.yaml").write_text(text, "utf-8")
+    simulate(tmp_path / "less.yaml", tmp_path / "out", seed=3)
+    for name in ("exchanges", "accounts.parquet"):
+        whole, less = pq.read_table(written / name), pq.read_table(tmp_path / "out" / name)
+        assert less.schema.equals(whole.schema)
+        for column in whole.column_names:
+            wanted = whole[column]
+            if column in gone:
+                wanted = pa.chunked_array([pa.nulls(whole.num_rows, wanted.type)])
+            assert less[column].equals(wanted), column
+    for path in sorted((written / "truth").iterdir()):
+        assert pq.read_table(path).equals(pq.read_table(tmp_path / "out" / "truth" / path.name)), path.name
+
+
+def test_accounts_of_ids_only(small: Path, tmp_path: Path) -> None:
+    """Logs without any metadata still say who there is."""
+    names = [name for name in schema.ACCOUNTS.names if name != "account_id"]
+    text = small.read_text("utf-8").replace("days: 6\n", f"days: 6\nwithhold: [{', '.join(names)}]\n")
+    (tmp_path / "ids.yaml").write_text(text, "utf-8")
+    simulate(tmp_path / "ids.yaml", tmp_path / "out", seed=3)
+    accounts = pq.read_table(tmp_path / "out/accounts.parquet")
+    assert accounts.num_rows == 12 * len(EACH)
+    assert all(accounts[name].null_count == accounts.num_rows for name in names)
 
 
 def test_relayed_customers_are_not_the_campaigns(written: Path) -> None:
@@ -228,6 +277,8 @@ def test_every_slot_can_be_filled() -> None:
     ("relayed: 0.3", "relayed: 1.3", 11, "less than or equal to 1"),
     ("reasoning_trace: 2", "reasoning_traces: 2", 11, "no capability"),
     ("days: 6", "days: many", 5, "integer"),
+    ("days: 6\n", "days: 6\nwithhold: [ip, promt]\n", 6, "did you mean prompt"),
+    ("days: 6\n", "days: 6\nwithhold:\n- ip\n- ts\n", 8, "cannot be withheld"),
     ("days: 6\n", "", 2, "days"),
     ("start: 2026-03-02", "start: soon", 4, "date"),
     ("name: The education", "name: The reseller", 16, "two actors"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -69,6 +69,13 @@ class Accounts:
     batches: np.ndarray[Any, Any]
     keys: Ints
     output_bias: Floats
+    vpn: np.ndarray[Any, Any]
+
+    def take(self, chosen: Ints) -> Accounts:
+        """The chosen accounts, as another actor that uses them sees them."""
+        return Accounts(**{
+            field.name: value.take(pa.array(chosen)) if isinstance(value := getattr(self, field.name), pa.Array)
+            else value[chosen].copy() for field in fields(Accounts)})
 
     def __len__(self) -> int:
         return len(self.created)
@@ -121,6 +128,7 @@ def settle(world: World, name: str, count: int, first: int, app_share: float) ->
         offset=np.zeros(count), language=np.zeros(count, dtype=np.int64),
         home=np.zeros(count, dtype=np.int64), lease=np.exp(rng.normal(1.6, 0.9, count)),
         mobile=np.zeros(count, dtype=np.int64), mobile_share=rng.beta(1.0, 3.0, count),
+        vpn=np.zeros(count, dtype=bool),
         **_recorded(world, rng, numbers), **_habits(rng, app),
     )
     place(accounts, world, rng, _countries(rng, count))

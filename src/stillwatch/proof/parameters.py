@@ -32,3 +32,8 @@ class ActorParameters(BaseModel):
     exchanges: int = Field(ge=1, le=1_000_000_000, description="exchanges at scale 1, about")
     active: Span = Field(default_factory=lambda: Span(first=0, last=None), description="days on which it is active")
     app_share: Share = Field(0.2, description="share of accounts that use the provider's own application")
+    copies: float | None = Field(None, gt=0, le=100_000, description="groups like this one at scale 1, each with"
+                                 " accounts and exchanges of its own; at scale s there are s^0.4 times as many, s^0.6"
+                                 " times as large, and always one")
+    vary: float = Field(0.0, ge=0, le=2, description="how much the copies' sizes differ: standard deviation of their"
+                        " logarithm")

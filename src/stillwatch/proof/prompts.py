@@ -33,7 +33,7 @@ _VARIED = 4
 # Lists whose phrases identify a text are split; function words and numbers are common to both halves.
 _SPLIT = frozenset({"core", "followup", "thing", "concept", "occasion", "plan", "saying", "answer_part", "rubric",
                     "constraint", "passage_part", "desktop_task", "screen", "table_question", "sensitive",
-                    "math_zh", "issue_part", "chat_code", "role", "business", "rule"})
+                    "math_zh", "issue_part", "chat_code", "role", "business", "rule", "injection", "launch_try"})
 
 
 def half_of(text: str) -> str:
@@ -52,6 +52,8 @@ class Family:
     tool_names: tuple[str, ...]
     system: tuple[str, ...]
     parts: tuple[tuple[str, ...], ...]
+    loose: bool = False
+    images: bool = False
 
     def wordings(self, variants: Ints, part: int, choices: int) -> Ints:
         """Which alternative of a part each wording (0, 1, …) uses."""
@@ -98,7 +100,8 @@ class Library:
             Family(row["name"], row["use"], row["capability"], bool(row.get("tools")),
                    tuple(row["tools"]) if isinstance(row.get("tools"), list) else (),
                    tuple(row.get("system", ())),
-                   tuple((part,) if isinstance(part, str) else tuple(part) for part in row["parts"]))
+                   tuple((part,) if isinstance(part, str) else tuple(part) for part in row["parts"]),
+                   bool(row.get("loose")), bool(row.get("images")))
             for row in _yaml("families")["families"] if row["half"] == half
         )
         self._numbers = pa.array([str(n) for n in range(10_000)], pa.string())

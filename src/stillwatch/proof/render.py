@@ -21,6 +21,7 @@ _EFFORTS = pa.array(["low", "medium", "high"])
 _CHANNELS = pa.array(list(CHANNELS))
 _OPERATIONS = pa.array(["chat", "batch"])
 _REGIONS = pa.array(list(REGIONS))
+_MODALITIES = pa.array([["text"], ["text", "image"]], pa.list_(pa.string()))
 
 
 def exchanges(world: World, actor: Actor[Any], rows: Rows, numbers: Ints) -> tuple[pa.Table, np.ndarray[Any, Any]]:
@@ -49,7 +50,7 @@ def exchanges(world: World, actor: Actor[Any], rows: Rows, numbers: Ints) -> tup
         "model": world.model_names.take(pa.array(model)),
         "operation": _OPERATIONS.take(pa.array(np.where(app, 0, actor.operations(rows)))),
         "stream": pa.array(uniforms(sub(actor.key, "stream"), rows.conv) < np.where(app, 1.0, accounts.streaming[who])),
-        "modalities": pa.array([["text"]] * len(rows), pa.list_(pa.string())),
+        "modalities": _MODALITIES.take(pa.array(spoken.images.astype(np.int64))),
         "tools": spoken.tools,
         "turn": pa.array(2 * rows.turn + 1),
         "conversation_id": _where(app, hexes(mix(sub(actor.key, "conversation"), rows.conv), "conv_", 16)),
@@ -58,7 +59,8 @@ def exchanges(world: World, actor: Actor[Any], rows: Rows, numbers: Ints) -> tup
     }
     columns.update(_sampling(actor, rows, app, spoken.json_format))
     columns.update(_usage(world, actor, rows, model, spoken.prompt, spoken.system))
-    return conform(pa.table(columns), EXCHANGES), spoken.capability
+    held = {name: column for name, column in columns.items() if name not in world.scenario.withhold}
+    return conform(pa.table(held), EXCHANGES), spoken.capability
 
 
 def _through_application(spoken: Speech, app: Any) -> None:
@@ -78,7 +80,8 @@ def _bijection(world: World, numbers: Ints) -> Any:
 
 def _key(world: World, actor: Actor[Any], rows: Rows) -> Any:
     keys = actor.accounts.keys[rows.account]
-    return mix(sub(actor.key, "api key"), rows.account, integers(keys, sub(actor.key, "which key"), rows.conv))
+    key, who = actor.identity(rows)
+    return mix(sub(key, "api key"), who, integers(keys, sub(actor.key, "which key"), rows.conv))
 
 
 def _where(keep: Any, values: pa.Array) -> pa.Array:

@@ -4,18 +4,39 @@ from __future__ import annotations
 
 import datetime as dt
 import difflib
+import re
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
+import numpy as np
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError, field_validator
 
 from stillwatch.errors import InputError, UsageError
 from stillwatch.proof.actors import ACTORS
+from stillwatch.proof.draws import generator
 from stillwatch.proof.parameters import ActorParameters, Share
+from stillwatch.schema import ACCOUNTS, EXCHANGES
+
+# Ten times the traffic is two and a half times as many groups, four times as large.
+_MORE = 0.4
 
 __all__ = ["Model", "Scenario", "load", "read", "shipped"]
+
+
+_KEPT = ("ts", "exchange_id", "account_id")
+_WITHHELD = tuple(dict.fromkeys(name for name in (*EXCHANGES.names, *ACCOUNTS.names) if name not in _KEPT))
+
+
+def _can_be_withheld(name: str) -> str:
+    if name in _KEPT:
+        raise ValueError(f"{name} cannot be withheld: the labels are found by it")
+    if name not in _WITHHELD:
+        close = difflib.get_close_matches(name, _WITHHELD, 1)
+        raise ValueError(f"neither exchanges nor accounts have a column {name!r}"
+                         + (f"; did you mean {close[0]}?" if close else ""))
+    return name
 
 
 class Model(BaseModel):
@@ -41,6 +62,12 @@ class Scenario(BaseModel):
     days: int = Field(ge=1, le=1000)
     prompts: Literal["A", "B"] = Field("A", description="half of the shipped prompts")
     retries: Share = Field(0.004, description="share of exchanges that a client sends twice")
+    adoption_hours: float = Field(96.0, gt=0, le=10_000, description="hours after its release within which accounts"
+                                  " take up a new model")
+    casts: dict[str, float] = Field({}, description="shipped casts of ordinary customers and look-alikes, which join"
+                                    " the actors, with their sizes")
+    withhold: tuple[Annotated[str, AfterValidator(_can_be_withheld)], ...] = Field(
+        (), description="names of columns of exchanges or accounts that these logs lack (see docs/reference/tables.md)")
     models: tuple[Model, ...] = Field(min_length=1)
     actors: tuple[SerializeAsAny[ActorParameters], ...] = Field(min_length=1)
 
@@ -72,7 +99,29 @@ class Scenario(BaseModel):
         for name in names:
             if names.count(name) > 1:
                 raise ValueError(f"two actors are called {name!r}")
+        there: dict[str, str] = {}
+        for actor in actors:
+            host = getattr(actor, "network", None) if actor.actor == "campaign" else None
+            if host is not None and there.get(host) != "proxy_network":
+                raise ValueError(f"{actor.name} uses the network {host!r}, and no proxy_network of that name stands"
+                                 " before it")
+            there[actor.name] = actor.actor
         return actors
+
+    def cast(self, seed: int, scale: float) -> tuple[ActorParameters, ...]:
+        """The actors at a scale; one that comes in copies stands as often as the scale has it, numbered."""
+        out: list[ActorParameters] = []
+        for actor in self.actors:
+            if actor.copies is None:
+                out.append(actor)
+                continue
+            for number in range(1, max(1, round(actor.copies * scale**_MORE)) + 1):
+                size = scale ** (1.0 - _MORE) * float(np.exp(
+                    actor.vary * generator(seed, actor.name, str(number)).normal()))
+                out.append(actor.model_copy(update={
+                    "name": f"{actor.name} {number}", "accounts": max(1, round(actor.accounts * size)),
+                    "exchanges": max(1, round(actor.exchanges * size))}))
+        return tuple(out)
 
 
 def shipped() -> list[str]:
@@ -122,7 +171,8 @@ def read(text: str, source: str) -> Scenario:
 
 def _parse(data: dict[str, Any], node: yaml.Node, source: str) -> Scenario:
     names: set[str] = set()
-    for number, actor in enumerate(data.get("actors") or []):
+    data = data | {"actors": [*(data.get("actors") or []), *_from_casts(data.get("casts") or {}, node, source)]}
+    for number, actor in enumerate(data["actors"]):
         place: tuple[int | str, ...] = ("actors", number)
         kind = actor.get("actor") if isinstance(actor, dict) else None
         if kind not in ACTORS:
@@ -142,6 +192,34 @@ def _parse(data: dict[str, Any], node: yaml.Node, source: str) -> Scenario:
         return Scenario.model_validate(data)
     except ValidationError as error:
         raise _explained(error, Scenario, node, (), source) from error
+
+
+def _from_casts(casts: Any, node: yaml.Node, source: str) -> list[dict[str, Any]]:
+    """The actors of the shipped casts that a scenario asks for, each cast at a size of its own."""
+    out: list[dict[str, Any]] = []
+    line = _line(node, ("casts",))
+    if not isinstance(casts, dict):
+        raise InputError(f"{source}, line {line}: casts maps a cast's name to its size", remedy="casts: {town: 1}")
+    for name, size in casts.items():
+        file = resources.files("stillwatch") / f"data/scenarios/casts/{name}.yaml"
+        if not re.fullmatch(r"[a-z_]+", str(name)) or not file.is_file():
+            raise InputError(f"{source}, line {line}: no cast is called {str(name)!r}",
+                             remedy=f"shipped: {', '.join(_casts())}")
+        if not isinstance(size, int | float) or not 0 < size <= 1_000_000:
+            raise InputError(f"{source}, line {line}: the size of {name} is not a number above 0",
+                             remedy="casts: {town: 1}")
+        for actor in yaml.safe_load(file.read_text("utf-8")):
+            share = {"accounts": size, "exchanges": size}
+            if "copies" in actor:
+                share = {"accounts": size ** (1 - _MORE), "exchanges": size ** (1 - _MORE), "copies": size**_MORE}
+            out.append(actor | {key: value if key == "copies" else max(1, round(value))
+                                for key, value in ((key, actor[key] * times) for key, times in share.items())})
+    return out
+
+
+def _casts() -> list[str]:
+    folder = resources.files("stillwatch") / "data/scenarios/casts"
+    return sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml"))
 
 
 def _explained(error: ValidationError, model: type[BaseModel], node: yaml.Node, place: tuple[int | str, ...],

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from stillwatch.errors import StillwatchError, UsageError
 from stillwatch.folders import new_folder
+from stillwatch.proof.accounts import LANGUAGES
 from stillwatch.proof.actors import ACTORS, Actor
 from stillwatch.proof.draws import Ints, hexes, mix, sub, uniforms
 from stillwatch.proof.prompts import HALVES
@@ -23,8 +24,10 @@ from stillwatch.proof.scenario import Scenario, load, shipped
 from stillwatch.proof.world import SECOND, World
 from stillwatch.schema import (
     ACCOUNTS,
+    AGREEMENTS,
     EXCHANGES,
     LAUNCHES,
+    TRUE_ACCOUNTS,
     TRUE_CAMPAIGNS,
     TRUE_EXCHANGES,
     TRUE_MEMBERS,
@@ -126,9 +129,9 @@ class _Simulation:
         self.folder = folder
         self.actors: list[Actor[Any]] = []
         first = 0
-        for told in scenario.actors:
+        for told in scenario.cast(seed, scale):
             actor = ACTORS[told.actor](self.world, told, first)
-            first += actor.count
+            first += actor.owned
             self.actors.append(actor)
         self.pending = [Rows.none() for _ in self.actors]
         self.ready: list[list[Rows]] = [[] for _ in self.actors]
@@ -159,6 +162,7 @@ class _Simulation:
                        for actor, rows in zip(self.actors, self.by_actor, strict=True)},
         }
         self._write(LAUNCHES, self.folder / "launches.parquet", self._launches())
+        self._write(AGREEMENTS, self.folder / "agreements.parquet", self._agreements())
         (self.folder / MARKER).write_text(json.dumps(counts, indent=1, sort_keys=True) + "\n", "utf-8")
         return counts
 
@@ -212,8 +216,8 @@ class _Simulation:
             if actor.label is not None:
                 own = actor.own(rows)
                 self.seen[number][rows.account[own]] = True
-                ids = table.column("exchange_id").filter(pa.array(own))
-                labelled.append((at[own], ids, _label_name(actor), capability[own]))
+                known = table.select(["exchange_id", "ts", "account_id"]).filter(pa.array(own))
+                labelled.append((at[own], known, _label_name(actor), capability[own]))
                 if self.started[number] < 0 and own.any():
                     self.started[number] = int(rows.ts[own].min())
         order = np.empty(len(owner), dtype=np.int64)
@@ -222,15 +226,13 @@ class _Simulation:
         self.written += len(owner)
         self._label(labelled)
 
-    def _label(self, labelled: list[tuple[Ints, pa.ChunkedArray, str, npt.NDArray[Any]]]) -> None:
+    def _label(self, labelled: list[tuple[Ints, pa.Table, str, npt.NDArray[Any]]]) -> None:
         if not labelled:
             return
         place = np.concatenate([at for at, _, _, _ in labelled])
-        table = pa.table({
-            "exchange_id": pa.chunked_array([chunk for _, ids, _, _ in labelled for chunk in ids.chunks], pa.string()),
-            "campaign": pa.array([name for at, _, name, _ in labelled for _ in range(len(at))], pa.string()),
-            "capability": pa.array(np.concatenate([said for _, _, _, said in labelled]), pa.string()),
-        })
+        table = pa.concat_tables([
+            known.append_column("campaign", pa.array([name] * len(at), pa.string()))
+            .append_column("capability", pa.array(said, pa.string())) for at, known, name, said in labelled])
         table = conform(table.take(pa.array(np.argsort(place, kind="stable"))), TRUE_EXCHANGES)
         self.truth.write_table(table.combine_chunks(), row_group_size=_CHUNK)
         self.labelled += table.num_rows
@@ -240,8 +242,12 @@ class _Simulation:
         return int(data.num_rows)
 
     def _write_accounts(self) -> int:
-        data = pa.concat_tables([_account_table(self.world, actor) for actor in self.actors])
-        return self._write(ACCOUNTS, self.folder / "accounts.parquet", data.sort_by("account_id"))
+        data = pa.concat_tables([_account_table(self.world, actor) for actor in self.actors
+                                 if actor.owned]).sort_by("account_id")
+        self._write(TRUE_ACCOUNTS, self.folder / "truth" / "accounts.parquet", data.select(TRUE_ACCOUNTS.names))
+        withheld = {*self.world.scenario.withhold, *TRUE_ACCOUNTS.names} - {"account_id"}
+        data = data.drop_columns([name for name in data.column_names if name in withheld])
+        return self._write(ACCOUNTS, self.folder / "accounts.parquet", data)
 
     def _write_groups(self) -> int:
         groups = [(actor, int(start), seen) for actor, start, seen in
@@ -259,6 +265,15 @@ class _Simulation:
         self._write(TRUE_MEMBERS, self.folder / "truth" / "members.parquet",
                     pa.concat_tables([empty, *members]).sort_by([(name, "ascending") for name in empty.column_names]))
         return len(groups)
+
+    def _agreements(self) -> pa.Table:
+        """What is on file: one row an organisation that may do what it does."""
+        permitted = [(actor.accounts.organization[0], permit) for actor in self.actors
+                     if (permit := actor.agreement()) is not None]
+        return conform(pa.table({
+            "organization": pa.array([organisation for organisation, _ in permitted], pa.string()),
+            "permits": pa.array([permit for _, permit in permitted], pa.string()),
+        }), AGREEMENTS)
 
     def _launches(self) -> pa.Table:
         models = [(model.name, int(at)) for model, at in
@@ -299,4 +314,6 @@ def _account_table(world: World, actor: Actor[Any]) -> pa.Table:
         "referral": pa.array(accounts.referral, pa.string()),
         "organization": pa.array(accounts.organization, pa.string()),
         "verified": pa.array(accounts.verified),
+        "language": pa.array(np.array(LANGUAGES, dtype=object)[accounts.language], pa.string()),
+        "vpn": pa.array(getattr(accounts, "vpn", np.zeros(len(accounts), dtype=bool))),
     })

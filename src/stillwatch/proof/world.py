@@ -17,6 +17,7 @@ from stillwatch.proof.networks import Networks, networks
 from stillwatch.proof.prompts import Library, library
 
 if TYPE_CHECKING:
+    from stillwatch.proof.actors.base import Actor
     from stillwatch.proof.scenario import Scenario
 
 __all__ = ["CHANNELS", "DAY", "HOUR", "REGIONS", "SECOND", "Clients", "World", "clients", "exact_share", "parameters"]
@@ -109,6 +110,8 @@ class World:
         self.end = self.start + self.days * DAY
         self.models = [model.name for model in scenario.models]
         self.model_names = pa.array(self.models, pa.string())
+        # Actors that exist already, by name: one may use what another has.
+        self.actors: dict[str, Actor[Any]] = {}
 
     @cached_property
     def prompts(self) -> Library:
@@ -147,13 +150,14 @@ class World:
                     loyalty: float = 0.8) -> Ints:
         """Model of each row: mostly the account's usual one, and only what is released.
 
-        Accounts take up a new model a few hours to days after its release, each in its own time.
+        Accounts take up a new model some hours or days after its release, each in its own time.
         """
         usual = choose(weights, sub(key, "usual"), account)
         other = choose(weights, sub(key, "other"), conv)
         stay = (mix(sub(key, "stay"), conv) >> np.uint64(11)).astype(np.float64) * 2.0**-53 < loyalty
         model = np.where(stay, usual, other)
-        delay = (mix(sub(key, "delay"), account) % np.uint64(4 * DAY)).astype(np.int64)
+        longest = np.uint64(max(1, int(self.scenario.adoption_hours * HOUR)))
+        delay = (mix(sub(key, "delay"), account) % longest).astype(np.int64)
         early = ts < self.released[model] + np.where(self.released[model] > 0, delay, 0)
         older = np.flatnonzero(self.released == 0)
         fallback = older[(mix(sub(key, "older"), account) % np.uint64(len(older))).astype(np.int64)]

@@ -15,7 +15,7 @@ from stillwatch.schema.findings import (
 )
 from stillwatch.schema.inputs import ACCOUNTS, AGREEMENTS, EXCHANGES, LAUNCHES
 from stillwatch.schema.model import TIMESTAMP, Column, SchemaError, Sensitivity, Table, Vocabulary
-from stillwatch.schema.truth import TRUE_CAMPAIGNS, TRUE_EXCHANGES, TRUE_MEMBERS
+from stillwatch.schema.truth import TRUE_ACCOUNTS, TRUE_CAMPAIGNS, TRUE_EXCHANGES, TRUE_MEMBERS
 from stillwatch.schema.validate import conform, empty
 from stillwatch.schema.vocabularies import (
     ACCOUNT_KIND,
@@ -61,6 +61,7 @@ TABLES: tuple[Table, ...] = (
     TRUE_CAMPAIGNS,
     TRUE_MEMBERS,
     TRUE_EXCHANGES,
+    TRUE_ACCOUNTS,
     INGESTED,
     STAGED,
     TEXTS,
@@ -102,6 +103,7 @@ __all__ = [
     "TABLES",
     "TEXTS",
     "TIMESTAMP",
+    "TRUE_ACCOUNTS",
     "TRUE_CAMPAIGNS",
     "TRUE_EXCHANGES",
     "TRUE_MEMBERS",

@@ -38,6 +38,19 @@ TRUE_EXCHANGES = Table(
         Column("exchange_id", pa.string(), "exchange", Sensitivity.PSEUDONYMOUS, required=True),
         _CAMPAIGN,
         Column("capability", pa.string(), "what was asked for", vocabulary=CAPABILITY),
+        Column("ts", TIMESTAMP, "when the request arrived", unit="µs, UTC"),
+        Column("account_id", pa.string(), "whose exchange it is", Sensitivity.PSEUDONYMOUS),
     ),
     key=("exchange_id",),
+)
+
+TRUE_ACCOUNTS = Table(
+    "truth.accounts",
+    "What is known of every simulated account beside the logs; only to measure whether some are wronged more often.",
+    (
+        Column("account_id", pa.string(), "account", Sensitivity.PSEUDONYMOUS, required=True),
+        Column("language", pa.string(), "main language, ISO 639-1; never raises a probability or a verdict"),
+        Column("vpn", pa.bool_(), "behind a commercial VPN"),
+    ),
+    key=("account_id",),
 )

@@ -10,7 +10,10 @@ from stillwatch.proof.actors.benchmarking import Benchmarking
 from stillwatch.proof.actors.campaign import Campaign
 from stillwatch.proof.actors.education import Education
 from stillwatch.proof.actors.enterprise import Enterprise
+from stillwatch.proof.actors.hackathon import Hackathon
 from stillwatch.proof.actors.individuals import Individuals
+from stillwatch.proof.actors.licensed_generation import LicensedGeneration
+from stillwatch.proof.actors.proxy_network import ProxyNetwork
 from stillwatch.proof.actors.reseller import Reseller
 from stillwatch.proof.actors.shared_application import SharedApplication
 from stillwatch.proof.actors.shared_network import SharedNetwork
@@ -21,7 +24,10 @@ ACTORS: dict[str, type[Actor[Any]]] = {
     "campaign": Campaign,
     "education": Education,
     "enterprise": Enterprise,
+    "hackathon": Hackathon,
     "individuals": Individuals,
+    "licensed_generation": LicensedGeneration,
+    "proxy_network": ProxyNetwork,
     "reseller": Reseller,
     "shared_application": SharedApplication,
     "shared_network": SharedNetwork,

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from stillwatch.proof.accounts import LANGUAGES, Accounts, settle
-from stillwatch.proof.draws import Floats, Ints, Keys, hexes, mix, normals, sub, uniforms
+from stillwatch.proof.draws import Floats, Ints, Key, Keys, hexes, mix, normals, sub, uniforms
 from stillwatch.proof.parameters import ActorParameters
 from stillwatch.proof.rows import Rows
 from stillwatch.proof.texts import by_group
@@ -30,6 +30,7 @@ class Speech:
     tools: pa.Array
     capability: np.ndarray[Any, Any]
     json_format: np.ndarray[Any, Any]
+    images: np.ndarray[Any, Any]
 
     @classmethod
     def plain(cls, prompt: pa.Array, system: pa.Array | None = None) -> Speech:
@@ -37,7 +38,7 @@ class Speech:
         rows = len(prompt)
         return cls(prompt, system if system is not None else pa.nulls(rows, pa.string()),
                    pa.nulls(rows, pa.list_(pa.string())), np.array(["other"] * rows, dtype=object),
-                   np.zeros(rows, dtype=bool))
+                   np.zeros(rows, dtype=bool), np.zeros(rows, dtype=bool))
 
 
 def scatter(pieces: list[tuple[Ints, Speech]], rows: int) -> Speech:
@@ -54,7 +55,8 @@ def scatter(pieces: list[tuple[Ints, Speech]], rows: int) -> Speech:
 
     return Speech(arrow("prompt"), arrow("system"), arrow("tools"),
                   np.concatenate([piece.capability for _, piece in pieces])[back],
-                  np.concatenate([piece.json_format for _, piece in pieces])[back])
+                  np.concatenate([piece.json_format for _, piece in pieces])[back],
+                  np.concatenate([piece.images for _, piece in pieces])[back])
 
 
 def hour_of_day(key: np.uint64, *counters: Any) -> Floats:
@@ -77,13 +79,31 @@ class Actor(ABC, Generic[P]):
         self.parameters: P = parameters
         self.name = parameters.name
         self.key = world.key("actor", self.name)
-        self.count = world.scaled(parameters.accounts, self.least())
-        self.total = world.scaled(parameters.exchanges, self.count)
-        self.accounts: Accounts = settle(world, self.name, self.count, first, parameters.app_share)
+        self.count = self.scaled(parameters.accounts, self.least())
+        self.total = self.scaled(parameters.exchanges, self.count)
+        self.accounts: Accounts = self.settled(first)
         self.model_weights = np.array([model.weight for model in world.scenario.models])
         self.first_day = min(parameters.active.first, world.days)
         self.last_day = min(world.days if parameters.active.last is None else parameters.active.last, world.days)
         self.prepare(world.rng(self.name, "prepare"))
+        world.actors[self.name] = self
+
+    @property
+    def owned(self) -> int:
+        """How many of its accounts are this actor's own: an actor that uses another's accounts has none."""
+        return self.count
+
+    def scaled(self, number: float, least: int = 1) -> int:
+        """A count at this simulation's scale; that of a group that comes in copies is not scaled."""
+        return self.world.scaled(number, least) if self.parameters.copies is None else max(least, round(number))
+
+    def settled(self, first: int) -> Accounts:
+        """The actor's accounts; ``first`` is the number of the first among all of the simulation."""
+        return settle(self.world, self.name, self.count, first, self.parameters.app_share)
+
+    def agreement(self) -> str | None:
+        """What an agreement on file permits the actor's organisation, if there is one."""
+        return None
 
     def least(self) -> int:
         """The fewest accounts that this actor makes sense with, at any scale."""
@@ -113,9 +133,14 @@ class Actor(ABC, Generic[P]):
         """Model of each row."""
         return self.world.pick_models(self.key, rows.account, rows.conv, rows.ts, self.model_weights)
 
+    def identity(self, rows: Rows) -> tuple[Key, Ints]:
+        """What makes the rows' accounts themselves: a key and a number, from which lasting traits are drawn."""
+        return self.key, rows.account
+
     def end_users(self, rows: Rows) -> pa.Array:
         """The account's own end user, for accounts that pass one: by default the account itself."""
-        passed = hexes(mix(sub(self.key, "user"), rows.account, 0), "user_", 10)
+        key, who = self.identity(rows)
+        passed = hexes(mix(sub(key, "user"), who, 0), "user_", 10)
         return pa.compute.if_else(pa.array(self.accounts.passes_user[rows.account]), passed,
                                   pa.scalar(None, pa.string()))
 
@@ -144,15 +169,16 @@ class Actor(ABC, Generic[P]):
 
     def common_system(self, rows: Rows) -> pa.Array:
         """The system prompt that clients send by default, for accounts that have that habit."""
-        text = self.world.prompts.common.slot("default_system", mix(sub(self.key, "default"), rows.account))
+        key, who = self.identity(rows)
+        text = self.world.prompts.common.slot("default_system", mix(sub(key, "default"), who))
         return pa.compute.if_else(pa.array(self.accounts.own_system[rows.account]), text, pa.scalar(None, pa.string()))
 
     def tooled(self, rows: Rows) -> pa.Array:
         """Tools of the accounts that offer any: each its own set, in every request."""
-        offered = self.world.prompts.tools(mix(sub(self.key, "own tools"), rows.account))
+        key, who = self.identity(rows)
+        offered = self.world.prompts.tools(mix(sub(key, "own tools"), who))
         return pa.compute.if_else(pa.array(self.accounts.offers_tools[rows.account]), offered,
                                   pa.scalar(None, offered.type))
-
 
     def alive(self, day: int) -> bool:
         """Whether the actor is active on a day."""
@@ -195,7 +221,10 @@ class Actor(ABC, Generic[P]):
 
         role = (rows.turn == 0) & (uniforms(sub(self.key, "role"), rows.conv) < 0.06)
         kind = np.where(role, 2, np.where(rows.turn > 0, 1, 0))
-        return Speech.plain(by_group(spoken * 3 + kind, write))
+        said = Speech.plain(by_group(spoken * 3 + kind, write))
+        # Now and then a picture comes with the first message.
+        said.images = (rows.turn == 0) & (uniforms(sub(self.key, "picture"), rows.conv) < 0.05)
+        return said
 
     def keys_of(self, purpose: str, *counters: Any) -> Keys:
         """Random bits of this actor for a purpose."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -37,8 +37,12 @@ class BenchmarkingParameters(ActorParameters):
                                     description=f"benchmarks: {', '.join(_FRAMES)}")
     items: int = Field(250, ge=1, description="items of a suite that a run takes, at most")
     run_hours: float = Field(2.5, gt=0, description="how long a run takes")
+    samples: int = Field(1, ge=1, le=1000, description="answers asked for each item in a run")
+    kind: Literal["research", "internal", "individual", "startup"] = Field("research", description="kind of the"
+                                                                           " accounts")
+    machines: int = Field(2, ge=1, le=10_000, description="addresses of the site")
     judged: Share = Field(0.15, description="share of requests that ask a model to judge answers")
-    organisation: str = Field("Plumb Line Labs", description="invented organisation")
+    organisation: str | None = Field(None, description="invented organisation; from the name where not given")
 
 
 class Benchmarking(Actor[BenchmarkingParameters]):
@@ -51,9 +55,10 @@ class Benchmarking(Actor[BenchmarkingParameters]):
     def prepare(self, rng: np.random.Generator) -> None:
         """One organisation, one server room, one harness."""
         accounts, net = self.accounts, self.world.networks
-        accounts.kind[:] = "research"
-        accounts.organization[:] = self.parameters.organisation
-        accounts.verified[:] = True
+        accounts.kind[:] = self.parameters.kind
+        if self.parameters.kind != "individual":
+            accounts.organization[:] = self.parameters.organisation or f"{self.name} Labs"
+            accounts.verified[:] = True
         accounts.domain[:] = f"lab{int(rng.integers(100, 999))}.example"
         self.one_payer()
         self.established(rng)
@@ -69,7 +74,8 @@ class Benchmarking(Actor[BenchmarkingParameters]):
     def _runs(self, rng: np.random.Generator) -> None:
         """A run is a suite on a model at an hour; as many as the volume allows, denser after a release."""
         library, world = self.world.prompts, self.world
-        sizes = {suite: min(self.parameters.items, len(library.pool(suite))) for suite in self.suites}
+        sizes = {suite: min(self.parameters.items, len(library.pool(suite))) * self.parameters.samples
+                 for suite in self.suites}
         mean = float(np.mean(list(sizes.values())))
         count = max(2, round(self.total / mean))
         models = len(world.models)
@@ -95,6 +101,7 @@ class Benchmarking(Actor[BenchmarkingParameters]):
         item = np.arange(len(run)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
         share = (item + rng.random(len(run))) / np.repeat(sizes, sizes)
         ts = self.world.start + (self.run_start[run] * DAY + share * self.parameters.run_hours * HOUR).astype(np.int64)
+        item %= np.maximum(sizes[np.searchsorted(runs, run)] // self.parameters.samples, 1)
         conv = self.conversation_ids(day, len(run))
         judged = rng.random(len(run)) < self.parameters.judged
         return Rows.make(ts, self.run_account[run], conv, item=item * 100_000 + run, stream=judged.astype(np.int64))
@@ -104,8 +111,9 @@ class Benchmarking(Actor[BenchmarkingParameters]):
         return self.run_model[rows.item % 100_000]
 
     def addresses(self, rows: Rows) -> Ints:
-        """Two addresses of one site."""
-        which = mix(sub(self.key, "machine"), rows.account) % np.uint64(2)
+        """The machines of one site."""
+        spread = rows.account if self.parameters.machines <= 2 else rows.conv
+        which = mix(sub(self.key, "machine"), spread) % np.uint64(self.parameters.machines)
         return self.world.networks.within(self.site, sub(self.key, "site"), which)
 
     def speech(self, rows: Rows) -> Speech:

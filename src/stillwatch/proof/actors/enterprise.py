@@ -20,7 +20,7 @@ __all__ = ["Enterprise", "EnterpriseParameters"]
 class EnterpriseParameters(ActorParameters):
     """Parameters of an organisation."""
 
-    organisation: str = Field("Slate & Fern Ltd", description="invented organisation")
+    organisation: str | None = Field(None, description="invented organisation; from the name where not given")
     family: str | None = Field(None, description="family of prompts (use: enterprise)")
     egress: int = Field(2, ge=1, le=1000, description="addresses of the organisation's way out")
     remote: Share = Field(0.15, description="share of sessions from home")
@@ -38,7 +38,7 @@ class Enterprise(Actor[EnterpriseParameters]):
         """One payer, one mail domain, one client, one place."""
         accounts, net = self.accounts, self.world.networks
         accounts.kind[:] = "enterprise"
-        accounts.organization[:] = self.parameters.organisation
+        accounts.organization[:] = self.parameters.organisation or f"{self.name} Ltd"
         accounts.verified[:] = True
         accounts.domain[:] = f"corp{int(rng.integers(1000, 9999))}.example"
         accounts.pattern[:] = "aaaa.aaaaaa"

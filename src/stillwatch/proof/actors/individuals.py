@@ -17,7 +17,7 @@ from stillwatch.proof.world import DAY, HOUR, parameters
 
 __all__ = ["Individuals", "IndividualsParameters"]
 
-CHAT, SCRIPT = 0, 1
+CHAT, SCRIPT, TRY = 0, 1, 2
 _WEEKDAYS = (1.12, 1.12, 1.19, 1.1, 1.0, 0.78, 0.69)
 
 
@@ -28,6 +28,9 @@ class IndividualsParameters(ActorParameters):
     vpn: Share = Field(0.06, description="share of accounts behind a commercial VPN")
     hosted: Share = Field(0.12, description="share of program-running accounts whose programs run on rented servers")
     shared_homes: Share = Field(0.06, description="share of accounts that share a home, and half of them a card")
+    launch_rush: float = Field(1.0, ge=1, le=100, description="how much more is asked in the first day of a new model,"
+                               " fading over three days")
+    launch_tries: Share = Field(0.0, description="share of conversations in those days that try what everybody tries")
     tail: float = Field(1.0, gt=0, le=2, description="spread of volumes, as a multiple of the fitted one")
 
 
@@ -44,7 +47,7 @@ class Individuals(Actor[IndividualsParameters]):
         self.turns = 1.0 + rng.gamma(1.4, 1.6, self.count)
         self.scripted = (rng.random(self.count) < self.parameters.scripted) & ~self.accounts.app
         self.single = rng.random(self.count) < 0.2
-        self.vpn = rng.random(self.count) < self.parameters.vpn
+        self.accounts.vpn = rng.random(self.count) < self.parameters.vpn
         self.hosted = self.scripted & (rng.random(self.count) < self.parameters.hosted)
         kinds = rng.random(self.count)
         self.accounts.kind = np.where(kinds < 0.04, "startup", np.where(kinds < 0.07, "research", np.where(
@@ -75,7 +78,9 @@ class Individuals(Actor[IndividualsParameters]):
         weekday = (self.world.scenario.start.weekday() + day) % 7
         burst = rng.gamma(self.shape, 1.0 / self.shape)
         born = self.accounts.created < self.world.start + day * DAY
-        expected = self.rate * burst * np.where(self.scripted, 1.0, _WEEKDAYS[weekday]) * born
+        fresh = self._novelty(day)
+        rush = 1.0 + (self.parameters.launch_rush - 1.0) * fresh
+        expected = self.rate * burst * np.where(self.scripted, 1.0, _WEEKDAYS[weekday] * rush) * born
         account = np.repeat(np.arange(self.count), rng.poisson(expected))
         scripted = self.scripted[account]
         turns = np.where(scripted | self.single[account], 1,
@@ -83,7 +88,14 @@ class Individuals(Actor[IndividualsParameters]):
         conv = self.conversation_ids(day, len(account))
         start = self.local_start(day, account, hour_of_day(sub(self.key, "hour"), conv))
         start = np.where(scripted, self._jobs(day, account, rng), start)
-        return self.conversations(day, account, start, turns, np.where(scripted, SCRIPT, CHAT))
+        tries = ~scripted & (uniforms(sub(self.key, "tries"), conv) < self.parameters.launch_tries * fresh)
+        return self.conversations(day, account, start, turns, np.where(tries, TRY, np.where(scripted, SCRIPT, CHAT)))
+
+    def _novelty(self, day: int) -> float:
+        """How new the newest model is: 1 on the day of a release, fading over three days."""
+        released = (self.world.released[self.world.released > 0] - self.world.start) / DAY
+        since = day - np.floor(released)
+        return float(np.max(np.clip(1.0 - since / 3.0, 0.0, 1.0) * (since >= 0), initial=0.0))
 
     def _jobs(self, day: int, account: Ints, rng: np.random.Generator) -> Ints:
         """Requests of a program fall into one to four jobs a day, exponentially spread after each start."""
@@ -102,17 +114,19 @@ class Individuals(Actor[IndividualsParameters]):
         day = (rows.ts - world.start) // DAY
         number = mix(sub(self.key, "exit choice"), rows.account, day) % np.uint64(max(12, self.count // 12))
         out = world.networks.within(exits, world.key("vpn exits"), number)
-        codes = np.where(self.vpn[rows.account], out, codes)
+        codes = np.where(self.accounts.vpn[rows.account], out, codes)
         server = world.networks.within(world.networks.of("hosting"), sub(self.key, "server"), rows.account)
         return np.where(self.hosted[rows.account] & (rows.stream == SCRIPT), server, codes)
 
     def speech(self, rows: Rows) -> Speech:
         """Talk; and programs, each with a system prompt and data of its own."""
         pieces = []
-        talk = np.flatnonzero(rows.stream == CHAT)
+        talk = np.flatnonzero(rows.stream != SCRIPT)
         if len(talk):
             part = rows.take(talk)
             spoken = self.chat(part)
+            tried = self.world.prompts.things.slot("launch_try", self.keys_of("try", part.conv))
+            spoken.prompt = pa.compute.if_else(pa.array((part.stream == TRY) & (part.turn == 0)), tried, spoken.prompt)
             owns = self.accounts.own_system[part.account]
             system = self.world.prompts.own_system(self.keys_of("system", part.account))
             # Many keep what their client sends anyway.

@@ -23,7 +23,7 @@ class ResellerParameters(ActorParameters):
 
     end_users: int = Field(800, ge=1, description="end users at scale 1")
     servers: int = Field(6, ge=1, le=10_000, description="addresses of the infrastructure")
-    organisation: str = Field("Causeway Access", description="invented organisation")
+    organisation: str | None = Field(None, description="invented organisation; from the name where not given")
     scripted: Share = Field(0.2, description="share of sessions that end users' programs run")
 
 
@@ -38,7 +38,7 @@ class Reseller(Actor[ResellerParameters]):
         """One organisation, one payer, a few servers."""
         accounts, net = self.accounts, self.world.networks
         accounts.kind[:] = "reseller"
-        accounts.organization[:] = self.parameters.organisation
+        accounts.organization[:] = self.parameters.organisation or f"{self.name} Access"
         accounts.verified[:] = True
         accounts.domain[:] = f"access{int(rng.integers(100, 999))}.example"
         self.one_payer()
@@ -49,7 +49,7 @@ class Reseller(Actor[ResellerParameters]):
         accounts.passes_user[:] = True
         site = net.of("hosting")
         self.site = site[rng.integers(0, len(site), 2)]
-        self.users = self.world.scaled(self.parameters.end_users, 10)
+        self.users = self.scaled(self.parameters.end_users, 10)
 
     def day(self, day: int) -> Rows:
         """Sessions of end users in many time zones."""

@@ -20,8 +20,9 @@ __all__ = ["SharedApplication", "SharedApplicationParameters"]
 class SharedApplicationParameters(ActorParameters):
     """Parameters of an application."""
 
-    style: Literal["agent", "service"] = Field("agent", description="agent: many customers run it with accounts of"
-                                               " their own; service: few accounts, thousands of end users")
+    style: Literal["agent", "service", "evaluation"] = Field(
+        "agent", description="agent: many customers run it with accounts of their own; service: few accounts, thousands"
+        " of end users; evaluation: a product that grades its customers' assistants")
     family: str | None = Field(None, description="family of prompts (use: application)")
     end_users: int = Field(2000, ge=1, description="end users of a service, at scale 1")
     turns: float = Field(5.0, ge=1, description="mean requests of a session")
@@ -37,7 +38,8 @@ class SharedApplication(Actor[SharedApplicationParameters]):
     def prepare(self, rng: np.random.Generator) -> None:
         """One client library; customers otherwise as they are."""
         accounts, table = self.accounts, self.world.clients
-        own = self.world.prompts.named("application")
+        own = self.world.prompts.named(
+            "evaluation_product" if self.parameters.style == "evaluation" else "application")
         named = [f for f in own if self.parameters.family == f.name]
         # Agents bring tools; services do not.
         wanted = [f for f in own if f.tools == (self.parameters.style == "agent")]
@@ -49,8 +51,8 @@ class SharedApplication(Actor[SharedApplicationParameters]):
         same = np.flatnonzero(agents == library)
         accounts.client = same[rng.integers(0, len(same), self.count)]
         self.volume = np.exp(rng.normal(0.0, 1.1, self.count))
-        self.users = self.world.scaled(self.parameters.end_users, 5)
-        if self.parameters.style == "service":
+        self.users = self.scaled(self.parameters.end_users, 5)
+        if self.parameters.style != "agent":
             accounts.kind[:] = "startup"
             accounts.verified[:] = True
             accounts.organization[:] = f"{self.name} Works"
@@ -96,7 +98,7 @@ class SharedApplication(Actor[SharedApplicationParameters]):
         keys = self.keys_of("say", rows.conv, rows.turn)
         system, prompt = library.render(self.family, keys, np.zeros(len(rows), dtype=np.int64))
         later = rows.turn > 0
-        if later.any() and not self.family.tools:
+        if later.any() and self.parameters.style == "service":
             prompt = pa.compute.if_else(pa.array(later), library.followup("en", keys), prompt)
         spoken = Speech.plain(prompt, system)
         spoken.capability[:] = self.family.capability

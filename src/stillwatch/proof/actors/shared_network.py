@@ -40,7 +40,9 @@ class SharedNetwork(Individuals):
         numbers = net.of(self.parameters.network)
         chosen = numbers[rng.integers(0, len(numbers), 1)]
         self.exits = net.within(chosen, sub(self.key, "exits"), np.arange(self.parameters.exits))
-        if self.parameters.network != "vpn":
+        if self.parameters.network == "vpn":
+            self.accounts.vpn[:] = True
+        else:
             # A company or a carrier is in one place.
             for field in ("country", "offset", "language", "home", "region"):
                 getattr(self.accounts, field)[:] = getattr(self.accounts, field)[0]
