@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from stillwatch.errors import UsageError
 
-__all__ = ["ENGINES", "Engine", "Relation", "connect", "engine_versions", "literal", "row_lag"]
+__all__ = ["ENGINES", "Engine", "Relation", "connect", "engine_errors", "engine_versions", "literal", "row_lag"]
 
 # Ibis ships no types: a relation is an ibis.expr.types.Table.
 Relation: TypeAlias = Any
@@ -36,6 +36,13 @@ def engine_versions() -> dict[str, str]:
     import duckdb
 
     return {"ibis": ibis.__version__, "duckdb": duckdb.__version__}
+
+
+def engine_errors() -> tuple[type[Exception], ...]:
+    """What engines raise for data that they cannot read; their texts may quote values, so they are not shown."""
+    import duckdb
+
+    return (duckdb.Error, ibis.common.exceptions.IbisError)
 
 
 class Engine:
