@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import resource
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -258,6 +260,12 @@ def _caps(linked: Linked) -> list[dict[str, Any]]:
             for kind, count in sorted(capped.items())]
 
 
+def _peak_memory() -> int:
+    """Most memory that this process has held at once, resident, in bytes; getrusage(2) counts KiB, on macOS bytes."""
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else most * 1024
+
+
 def _about(inputs: ScanInputs, reduced: Reduced, settings: Settings, key: DeploymentKey) -> dict[str, Any]:
     """Where the findings come from: inputs, counts, settings, versions."""
     ingested = reduced.ingested
@@ -275,6 +283,7 @@ def _about(inputs: ScanInputs, reduced: Reduced, settings: Settings, key: Deploy
         "inputs": [{"path": f.path, "format": f.format, "container": f.container, "compression": f.compression,
                     "digest": f.digest, **f.counts.as_dict()} for f in ingested.files],
         "counts": ingested.counts.as_dict(),
+        "peak_memory_bytes": _peak_memory(),
         "exchanges_without_account": ingested.unknown_accounts,
         "set_aside": ingested.set_aside,
         "span": {"first": min(times).isoformat(), "last": max(times).isoformat()} if times else None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
@@ -259,10 +260,17 @@ def pooled(evaluations: Sequence[Evaluation]) -> Evaluation:
         exchanges=_known(one.exchanges for one in evaluations),
         volume=_known(one.volume for one in evaluations),
         population=_populations([one.population for one in evaluations if one.population is not None]),
-        missing=tuple(dict.fromkeys([*gaps, *(gap for one in evaluations for gap in one.missing)])),
+        missing=(*gaps, *_gaps(evaluations, len(runs))),
         inputs={},
         **listed,
     )
+
+
+def _gaps(evaluations: Sequence[Evaluation], runs: int) -> list[Missing]:
+    """What single runs lacked, once, and how many of them lacked it."""
+    lacking = Counter(gap for one in evaluations for gap in one.missing)
+    return [gap if number == runs else Missing(gap.input, f"{gap.effect} (in {number} of {runs} runs)")
+            for gap, number in lacking.items()]
 
 
 _Added = TypeVar("_Added", Counts, Rate, Volume)

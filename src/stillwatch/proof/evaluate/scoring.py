@@ -114,8 +114,8 @@ def _with_times(engine: Engine, findings: Findings, truth: Truth,
     when = {one.campaign: at for one in campaigns if (at := scored.detectable(one)) is not None}
     if scored.known.detection.any() and not any(
             at is not None for at, d in zip(scored.known.detectable_at, scored.known.detection, strict=True) if d):
-        gaps.append(Missing("detectable_at", f"{_NOT_COMPUTED}: nothing of what was gone when a campaign was"
-                            " detectable"))
+        gaps.append(Missing("detectable_at", "not computed by this scan: nothing of what was gone when a campaign"
+                            " was detectable"))
     over: dict[str, Gone] = {}
     if when and truth.exchanges is not None:
         if timed(truth.exchanges, truth.logs):
