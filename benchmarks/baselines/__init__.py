@@ -35,8 +35,8 @@ class Baseline:
 BASELINES: Mapping[str, Baseline] = {
     "components": Baseline(components, "connected components on shared addresses", components.GRID),
     "synchrotrap": Baseline(synchrotrap, "SynchroTrap-style co-occurrence", synchrotrap.GRID),
-    "mmd": Baseline(mmd, "MMD window test an account, at most 1 % of benign accounts", mmd.GRID),
-    "mmd_unbounded": Baseline(mmd, "MMD window test an account, best F1", mmd.UNBOUNDED),
+    "mmd": Baseline(mmd, "MMD window test of each account, calibrated to 1 % of the benign", mmd.GRID),
+    "mmd_unbounded": Baseline(mmd, "MMD window test of each account, best F1", mmd.UNBOUNDED),
     "honeypotllm": Baseline(honeypot, "honeypotllm 0.1.3, tuned", honeypot.GRID),
     "honeypotllm_default": Baseline(honeypot, "honeypotllm 0.1.3, its own threshold",
                                     {name: (value,) for name, value in honeypot.DEFAULTS.items()}),

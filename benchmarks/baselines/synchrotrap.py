@@ -27,11 +27,11 @@ __all__ = ["GRID", "MEASURING", "Pairs", "accuse", "decide", "measure"]
 
 GRID = {
     "constraint": ("address", "opening", "both"),
-    "window_s": (3_600, 21_600, 86_400),
-    "popular": (30, 100),
-    "similarity": (0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6),
-    "least_matched": (2, 3, 5, 10, 20),
-    "least_members": (3, 5, 10, 20, 30),
+    "window_s": (3_600, 86_400, 604_800),
+    "popular": (10, 30, 100),
+    "similarity": (0.0, 0.005, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6),
+    "least_matched": (1, 2, 3, 5, 10, 20),
+    "least_members": (3, 5, 10, 20, 30, 50),
 }
 MEASURING = ("constraint", "window_s", "popular")
 _OBJECTS = {
