@@ -24,7 +24,7 @@ VERDICTS = ("distillation", "benchmarking", "education", "reseller", "undetermin
 LABELS = ("distillation", "distillation", "education", "reseller")
 
 
-def world(seed: int, *, accounts: int = 60, groups: int = 5, candidates: int = 6, rows: int = 400) -> dict:
+def world(seed: int, *, accounts: int = 60, groups: int = 6, candidates: int = 9, rows: int = 400) -> dict:
     """Random truth, findings, accounts and logs as lists of rows."""
     rng = np.random.default_rng(seed)
     ids = [f"acct-{i:03d}" for i in range(accounts)]
@@ -33,9 +33,9 @@ def world(seed: int, *, accounts: int = 60, groups: int = 5, candidates: int = 6
     in_group = {name: sorted({ids[i] for i in rng.integers(0, accounts, rng.integers(0, 15))}) for name in names}
     said = []
     for i in range(candidates):
-        said.append({"campaign_id": f"c{i}", "verdict": str(rng.choice(VERDICTS, p=[.6, .1, .1, .1, .1])),
-                     "probability": float(rng.choice([0.0, 0.05, 0.4, 0.899, 0.9, 0.93, 1.0])),
-                     "q_value": [None, 0.0, 0.01, 0.0101, 0.2][rng.choice(5, p=[.05, .35, .4, .1, .1])],
+        said.append({"campaign_id": f"c{i}", "verdict": str(rng.choice(VERDICTS, p=[.8, .05, .05, .05, .05])),
+                     "probability": float(rng.choice([0.0, 0.05, 0.4, 0.899, 0.9, 0.93, 0.97, 1.0])),
+                     "q_value": [None, 0.0, 0.01, 0.0101, 0.2][rng.choice(5, p=[.05, .4, .45, .05, .05])],
                      "detectable_at": None if rng.random() < 0.2 else START + timedelta(hours=int(rng.integers(99)))})
     members = []
     for row in said:
@@ -43,7 +43,7 @@ def world(seed: int, *, accounts: int = 60, groups: int = 5, candidates: int = 6
         chosen = {a for a in base if rng.random() < 0.8}
         chosen |= {ids[i] for i in rng.integers(0, accounts, rng.integers(0, 6))}
         members += [{"campaign_id": row["campaign_id"], "account_id": a,
-                     "probability": float(rng.choice([0.2, 0.4999, 0.5, 0.9]))} for a in sorted(chosen)]
+                     "probability": float(rng.choice([0.2, 0.4999, 0.5, 0.7, 0.9]))} for a in sorted(chosen)]
     logs, true_rows, found = [], [], []
     for i in range(rows):
         account = ids[min(int(rng.pareto(1.0) * 4), accounts - 1)] if rng.random() < 0.97 else "unknown"

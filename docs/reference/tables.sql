@@ -215,6 +215,30 @@ CREATE TABLE "truth"."accounts" (
   PRIMARY KEY ("account_id")
 );
 
+CREATE TABLE "power"."power" (
+  "axis" VARCHAR NOT NULL,
+  "value" DOUBLE PRECISION NOT NULL,
+  "repeat" BIGINT NOT NULL,
+  "accounts" BIGINT NOT NULL,
+  "exchanges_per_account" BIGINT NOT NULL,
+  "evasion" ROW("knob" VARCHAR, "care" DOUBLE PRECISION) ARRAY,
+  "keep" DOUBLE PRECISION NOT NULL,
+  "gap_days" BIGINT NOT NULL,
+  "planted" BIGINT NOT NULL,
+  "seen" BIGINT NOT NULL,
+  "planted_exchanges" BIGINT NOT NULL,
+  "recovered" BIGINT NOT NULL,
+  "recall" DOUBLE PRECISION,
+  "detected" BOOLEAN NOT NULL,
+  "linked" BIGINT NOT NULL,
+  "verdict" VARCHAR CHECK ("verdict" IN ('distillation', 'benchmarking', 'shared_application', 'shared_network', 'education', 'reseller', 'batch_processing', 'enterprise', 'undetermined')),
+  "probability" DOUBLE PRECISION,
+  "q_value" DOUBLE PRECISION,
+  "decoys" BIGINT NOT NULL,
+  "newly_accused" BIGINT,
+  PRIMARY KEY ("axis", "value", "repeat")
+);
+
 CREATE TABLE "work"."ingested" (
   "exchange_id" VARCHAR,
   "ts" TIMESTAMP WITH TIME ZONE NOT NULL,

@@ -23,9 +23,20 @@ def test_clopper_pearson_is_scipys(pair, confidence):
         assert (low, high) == (0.0, 1.0)
         return
     wanted = binomtest(hits, of).proportion_ci(confidence, "exact")
-    assert low == pytest.approx(wanted.low, rel=1e-9, abs=1e-14)
-    assert high == pytest.approx(wanted.high, rel=1e-9, abs=1e-14)
+    # scipy solves to an absolute 2e-12.
+    assert low == pytest.approx(wanted.low, abs=1e-11)
+    assert high == pytest.approx(wanted.high, abs=1e-11)
     assert low <= hits / of <= high
+
+
+@given(st.integers(1, 10**9), st.sampled_from([0.9, 0.95, 0.975]))
+def test_clopper_pearson_has_its_closed_form_at_the_ends(of, confidence):
+    """(α/2)^(1/n) bounds none and all of n, also where n is as large as logs are."""
+    bound = -np.expm1(np.log((1 - confidence) / 2) / of)
+    assert clopper_pearson(0, of, confidence) == (0.0, pytest.approx(bound, rel=1e-9))
+    low, high = clopper_pearson(of, of, confidence)
+    assert high == 1.0
+    assert 1.0 - low == pytest.approx(bound, rel=1e-6, abs=1e-15)
 
 
 @pytest.mark.parametrize(("hits", "of"), [(-1, 3), (4, 3), (0, -1)])

@@ -14,8 +14,8 @@ from stillwatch.errors import InputError, UsageError
 from stillwatch.observe import Networks
 from stillwatch.proof import describe, scenarios, simulate
 from stillwatch.proof.actors import ACTORS
+from stillwatch.proof.cast import staged
 from stillwatch.proof.scenario import load, read
-from stillwatch.proof.simulate import _Simulation
 
 Frame = Any
 HEAD = """
@@ -287,13 +287,13 @@ def test_a_model_that_nobody_serves_is_named(text: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(scenarios()))
-def test_every_shipped_scenario_can_be_cast_and_described(name: str, tmp_path: Path) -> None:
+def test_every_shipped_scenario_can_be_cast_and_described(name: str) -> None:
     """Actors of every shipped scenario can be made, in either half of the prompts and at a small scale."""
     told = load(name)
     assert told.summary in describe(name)
     for half in ("A", "B"):
-        run = _Simulation(told.model_copy(update={"prompts": half}), tmp_path, 0.001, 0)
-        distilling = sum(actor.label == "distillation" for actor in run.actors)
+        _, actors = staged(told.model_copy(update={"prompts": half}), 0, 0.001)
+        distilling = sum(actor.label == "distillation" for actor in actors)
         assert distilling == sum(actor.actor == "campaign" for actor in told.actors)
 
 

@@ -328,7 +328,7 @@ def test_an_earlier_simulation_is_replaced_and_a_failed_one_leaves_nothing(
     def broken(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(sys.modules["stillwatch.proof.simulate"], "exchanges", broken)
+    monkeypatch.setattr(sys.modules["stillwatch.proof.simulate"], "write_part", broken)
     with pytest.raises(Exception, match="No space left") as raised:
         simulate(small, out, seed=3)
     assert "Hint" in str(raised.value)

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from stillwatch import __version__
-from stillwatch.cli import evaluate, ingest, key, report, scan, simulate
+from stillwatch.cli import evaluate, ingest, key, power, report, scan, simulate
 
 __all__ = ["app", "main"]
 
@@ -35,7 +35,7 @@ def _root(version: Annotated[bool, typer.Option("--version", callback=_version, 
     pass
 
 
-for command in (scan.scan, report.report, simulate.simulate, evaluate.evaluate, ingest.ingest, key.key):
+for command in (scan.scan, report.report, simulate.simulate, evaluate.evaluate, power.power, ingest.ingest, key.key):
     app.command(no_args_is_help=command is not key.key)(command)
 
 

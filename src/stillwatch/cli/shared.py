@@ -13,7 +13,18 @@ from typing import Annotated, ParamSpec
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.text import Text
 
 from stillwatch.errors import StillwatchError
 from stillwatch.report.clean import clean
@@ -107,6 +118,15 @@ def deployment_key(quiet: bool = False) -> DeploymentKey:
     return key
 
 
+class _Rate(ProgressColumn):
+    """Steps a second, for stages that name their unit."""
+
+    def render(self, task: Task) -> Text:
+        unit = task.fields.get("unit")
+        speed = task.finished_speed or task.speed
+        return Text(f"{speed:,.0f} {unit}/s" if unit and speed else "")
+
+
 class ProgressWatcher:
     """Shows stages on a terminal as a live line, elsewhere as one line a stage."""
 
@@ -116,7 +136,7 @@ class ProgressWatcher:
         self._task: TaskID | None = None
         self._progress = Progress(
             SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn(),
-            TimeElapsedColumn(), console=messages, transient=True, disable=not self._live,
+            _Rate(), TimeElapsedColumn(), console=messages, transient=True, disable=not self._live,
         )
 
     def __enter__(self) -> ProgressWatcher:
@@ -127,16 +147,16 @@ class ProgressWatcher:
                  trace: TracebackType | None) -> None:
         self._progress.stop()
 
-    def stage(self, name: str, total: int | None = None) -> None:
-        """A stage begins."""
+    def stage(self, name: str, total: int | None = None, unit: str = "") -> None:
+        """A stage begins; with a ``unit`` its steps are shown by the second."""
         if self._live:
             if self._task is not None:
                 self._progress.remove_task(self._task)
-            self._task = self._progress.add_task(name, total=total)
+            self._task = self._progress.add_task(name, total=total, unit=unit)
         elif not self._quiet:
             say(f"{name} …")
 
-    def tick(self, done: int) -> None:
-        """The stage has done ``done`` steps so far."""
+    def tick(self, done: int, total: int | None = None) -> None:
+        """The stage has done ``done`` steps so far, of ``total`` where that is known better by now."""
         if self._live and self._task is not None:
-            self._progress.update(self._task, completed=done)
+            self._progress.update(self._task, completed=done, total=total)

@@ -6,6 +6,9 @@ between batches is, per distinct masked text, a sketch of fixed size and two sho
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from copy import copy
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -41,6 +44,25 @@ class TextReducer:
         self._digest_of: dict[tuple[int | None, int | None], int] = {}
         self._parts: dict[int, tuple[int | None, int | None]] = {}
         self._exchanges: dict[int, int] = {}
+        self._judged: pa.Table | None = None
+
+    def copy(self) -> TextReducer:
+        """A copy that can be given more exchanges; this one stays as it is."""
+        other = copy(self)
+        other._prompts, other._systems = self._prompts.copy(), self._systems.copy()
+        for name in ("_digest_of", "_parts", "_exchanges"):
+            setattr(other, name, getattr(self, name).copy())
+        return other
+
+    def restricted(self, exchanges: Mapping[int, int]) -> TextReducer:
+        """What this would be had it seen only so many exchanges of each distinct text (by ``text_digest``)."""
+        other = copy(self)
+        other._exchanges = {digest: count for digest, count in exchanges.items() if count}
+        other._parts = {digest: self._parts[digest] for digest in other._exchanges}
+        other._digest_of = {parts: digest for digest, parts in other._parts.items()}
+        other._systems = self._systems.restricted({system for system, _ in other._parts.values() if system is not None})
+        other._prompts = self._prompts.restricted({prompt for _, prompt in other._parts.values() if prompt is not None})
+        return other
 
     def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Replace the text of a batch of ``schema.INGESTED`` by digests and lengths (``schema.STAGED``)."""
@@ -89,37 +111,61 @@ class TextReducer:
         self._exchanges[digest] = self._exchanges.get(digest, 0) + exchanges
         return digest
 
-    def texts(self) -> pa.Table:
-        """One row a distinct masked text seen so far (``schema.TEXTS``), ordered by digest."""
+    def texts(self, *, patterns: bool = True) -> pa.Table:
+        """One row a distinct masked text seen so far (``schema.TEXTS``), ordered by digest.
+
+        Families depend on all texts together and are found anew each time; what a text asks for depends on it alone
+        and is judged once. Without ``patterns``, which only readers need, that column is null.
+        """
         order = sorted(self._parts)
         parts = [self._parts[digest] for digest in order]
         exchanges = [self._exchanges[digest] for digest in order]
-        template, prompt_pattern = self._families(self._prompts, [p for _, p in parts], exchanges, "template", 2)
-        system, system_pattern = self._families(self._systems, [s for s, _ in parts], exchanges, "system", 1)
+        template, prompt_pattern = self._families(self._prompts, [p for _, p in parts], exchanges, "template", 2,
+                                                  patterns)
+        system, system_pattern = self._families(self._systems, [s for s, _ in parts], exchanges, "system", 1, patterns)
         pattern = [p or s for p, s in zip(prompt_pattern, system_pattern, strict=True)]
-        prompt_row = self._prompts.rows([prompt for _, prompt in parts])
-        capability, probability, harvest = self._judge(self._systems.rows([s for s, _ in parts]), prompt_row)
-        known = benchmark_names()
-        benchmark = [known[at] if at >= 0 else None for at in self._prompts.benchmarks(prompt_row).tolist()]
         columns = {"text_digest": order, "template_id": template, "system_id": system, "pattern": pattern,
-                   "exchanges": exchanges, "capability": capability, "probability": probability,
-                   "harvest": harvest, "benchmark": benchmark}
+                   "exchanges": exchanges}
+        judged = self._judge_all(order)
         return pa.Table.from_arrays(
-            [pa.array(columns[c.name], c.type) if c.name in columns else pa.nulls(len(order), c.type)
+            [pa.array(columns[c.name], c.type) if c.name in columns else judged[c.name].combine_chunks()
              for c in TEXTS.columns],
             schema=TEXTS.arrow,
         )
 
-    def _judge(self, systems: I64, prompts: I64) -> tuple[list[str], F64, F64]:
-        """Per row the likeliest capability, its probability and that of ``harvest``."""
+    def _judge_all(self, order: list[int]) -> pa.Table:
+        """What the texts with these (sorted) digests ask for: what was judged before is looked up."""
+        digests = pa.array(order, pa.int64())
+        known = self._judged
+        fresh = order
+        if known is not None:
+            fresh = digests.filter(pc.invert(pc.is_in(digests, value_set=known["text_digest"]))).to_pylist()
+        if known is None or fresh:
+            new = self._judge(fresh)
+            known = new if known is None else pa.concat_tables([known, new]).combine_chunks()
+            self._judged = known
+        return known.take(pc.index_in(digests, value_set=known["text_digest"]))
+
+    def _judge(self, digests: list[int]) -> pa.Table:
+        """The likeliest capability of each text, its probability, that of ``harvest``, and the benchmark."""
         model = load_model()
-        system, prompt = self._systems.parts(systems), self._prompts.parts(prompts)
+        parts = [self._parts[digest] for digest in digests]
+        rows = self._prompts.rows([prompt for _, prompt in parts])
+        system, prompt = self._systems.parts(self._systems.rows([s for s, _ in parts])), self._prompts.parts(rows)
         shares, harvest = model.probabilities(system[0] + prompt[0], system[1] + prompt[1], system[2] | prompt[2])
         best = shares.argmax(axis=1).tolist()
-        return [model.classes[at] for at in best], np.round(shares.max(axis=1), 6), np.round(harvest, 6)
+        names = benchmark_names()
+        return pa.table({
+            "text_digest": pa.array(digests, pa.int64()),
+            "capability": pa.array([model.classes[at] for at in best], pa.string()),
+            "probability": pa.array(np.round(shares.max(axis=1), 6), pa.float64()),
+            "harvest": pa.array(np.round(harvest, 6), pa.float64()),
+            "benchmark": pa.array([names[at] if at >= 0 else None for at in self._prompts.benchmarks(rows).tolist()],
+                                  pa.string()),
+        })
 
     def _families(self, side: TextSide, masked: list[int | None], exchanges: list[int], kind: str,
-                  repeats: int) -> tuple[list[str | None], list[str | None]]:
+                  repeats: int, with_patterns: bool) -> tuple[list[str | None], list[str | None]]:
         """Per row the family's name and the pattern; a text in ``repeats`` exchanges is its own family."""
         cores = side.cores(self._seed)
         seen = dict.fromkeys(side.index, 0)
@@ -127,7 +173,7 @@ class TextReducer:
             if digest is not None:
                 seen[digest] += count
         often = [count >= RECURS for count in seen.values()]
-        pattern = patterns(side.excerpts, list(side.index), cores, often)
+        pattern = patterns(side.excerpts, list(side.index), cores, often) if with_patterns else [None] * len(often)
         names = [self._name(kind, name) for name in cores.names]
         of_text: list[int] = cores.of_text.tolist()
         family: dict[int, str | None] = {}

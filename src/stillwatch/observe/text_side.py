@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from copy import copy
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,7 +40,30 @@ class TextSide:
         self._words: list[NDArray[np.int32]] = []
         self._cues: list[I64] = []
         self._benchmark: list[NDArray[np.int16]] = []
-        self._tokens = 0
+        self._tokens: list[I64] = []
+
+    def copy(self) -> TextSide:
+        """A copy that more texts can be added to; what both hold is shared and never changed."""
+        other = copy(self)
+        for name, held in vars(self).items():
+            if isinstance(held, (dict, list)):
+                setattr(other, name, held.copy())
+        return other
+
+    def restricted(self, masked: Collection[int]) -> TextSide:
+        """What would be kept had only the texts with these masked digests been added, in the same order."""
+        stays = np.fromiter((digest in masked for digest in self.index), np.bool_, len(self.index))
+        other = TextSide(self._key)
+        left = [digest for digest, stay in zip(self.index, stays.tolist(), strict=True) if stay]
+        other.index = {digest: number for number, digest in enumerate(left)}
+        other.masked_of = {digest: to for digest, to in self.masked_of.items() if to in other.index}
+        other.excerpts = [text for text, stay in zip(self.excerpts, stays.tolist(), strict=True) if stay]
+        if len(stays):
+            counts = np.concatenate(self._counts)
+            other._shingle = [np.concatenate(self._shingle)[np.repeat(stays, counts)]]
+            for name in ("_counts", "_sums", "_words", "_cues", "_benchmark", "_tokens"):
+                setattr(other, name, [np.concatenate(getattr(self, name))[stays]])
+        return other
 
     def add(self, folded: Sequence[Folded]) -> None:
         """Mask the texts not seen before, and sketch those whose masked text was not seen before."""
@@ -64,7 +88,7 @@ class TextSide:
         order = np.lexsort((shingle, text))
         self._shingle.append(shingle[order].astype(np.uint32))
         self._counts.append(np.bincount(text, minlength=len(texts)).astype(np.int32))
-        self._tokens += len(tokens.hash)
+        self._tokens.append(np.diff(tokens.first))
         self._benchmark.append(find_items(found, len(texts)))
         parts = features(tokens)
         sums, words = load_model().sums(parts)
@@ -77,7 +101,8 @@ class TextSide:
         counts = np.concatenate([*self._counts, np.zeros(0, np.int32)])
         shingle = np.concatenate([*self._shingle, np.zeros(0, np.uint32)]).astype(np.uint64)
         identity = np.fromiter(self.index, np.int64, len(self.index)).view(np.uint64)
-        return find_cores(shingle, np.repeat(np.arange(len(counts)), counts), identity, self._tokens, seed=seed)
+        return find_cores(shingle, np.repeat(np.arange(len(counts)), counts), identity,
+                          sum(int(tokens.sum()) for tokens in self._tokens), seed=seed)
 
     def rows(self, masked: Sequence[int | None]) -> I64:
         """The number of each text; of a text that is not there, the number after the last."""

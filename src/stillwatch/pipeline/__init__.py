@@ -1,19 +1,29 @@
 """The one place that knows the order of the stages."""
 
+from stillwatch.pipeline.assess import Claims, Decoys, claims_of, judge_claims, make_decoys
 from stillwatch.pipeline.candidates import attribute
 from stillwatch.pipeline.convert import convert
-from stillwatch.pipeline.scan import Reduced, ScanInputs, is_findings, observe, scan
+from stillwatch.pipeline.observing import Logs, Reduced, ScanInputs, collect, observe, read_logs
+from stillwatch.pipeline.scan import is_findings, scan
 from stillwatch.pipeline.watch import Clock, Quiet, Watcher
 
 __all__ = [
+    "Claims",
     "Clock",
+    "Decoys",
+    "Logs",
     "Quiet",
     "Reduced",
     "ScanInputs",
     "Watcher",
     "attribute",
+    "claims_of",
+    "collect",
     "convert",
     "is_findings",
+    "judge_claims",
+    "make_decoys",
     "observe",
+    "read_logs",
     "scan",
 ]

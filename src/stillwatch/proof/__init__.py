@@ -1,5 +1,7 @@
 """The only room that knows truth: simulated traffic with labels."""
 
-from stillwatch.proof.simulate import describe, scenarios, simulate
+from stillwatch.proof.describe import describe, list_scenarios, scenarios
+from stillwatch.proof.power import Wanted, power
+from stillwatch.proof.simulate import simulate
 
-__all__ = ["describe", "scenarios", "simulate"]
+__all__ = ["Wanted", "describe", "list_scenarios", "power", "scenarios", "simulate"]

@@ -8,6 +8,7 @@ The mixing function is SplitMix64 (Steele, Lea and Flood, OOPSLA 2014), a biject
 from __future__ import annotations
 
 import hashlib
+from functools import cache, lru_cache
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -15,8 +16,8 @@ import numpy.typing as npt
 import pyarrow as pa
 from scipy.special import ndtri
 
-__all__ = ["Floats", "Ints", "Key", "Keys", "choose", "generator", "hexes", "integers", "key_of", "mix",
-           "normals", "permuted", "sub", "texts", "uniforms"]
+__all__ = ["Floats", "Ints", "Key", "Keys", "again", "as_normal", "as_uniform", "choose", "generator", "hexes",
+           "integers", "key_of", "mix", "normals", "permuted", "sub", "texts", "uniforms"]
 
 Keys: TypeAlias = npt.NDArray[np.uint64]
 Ints: TypeAlias = npt.NDArray[np.int64]
@@ -24,7 +25,8 @@ Floats: TypeAlias = npt.NDArray[np.float64]
 Key: TypeAlias = np.uint64
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
-_HEX = np.array([f"{byte:02x}".encode() for byte in range(256)], dtype="S2").view(np.uint8).reshape(256, 2)
+# Four hex digits of every 16-bit number, as they lie in memory.
+_HEX = np.array([f"{number:04x}".encode() for number in range(1 << 16)], dtype="S4").view(np.uint32)
 
 
 def generator(seed: int, *names: str) -> np.random.Generator:
@@ -39,37 +41,65 @@ def key_of(seed: int, *names: str) -> Key:
     return np.uint64(np.random.SeedSequence([seed, *words]).generate_state(1, np.uint64)[0])
 
 
+@cache
+def _word(purpose: str) -> np.uint64:
+    return np.uint64(int.from_bytes(hashlib.sha256(purpose.encode()).digest()[:8], "big"))
+
+
+@lru_cache(maxsize=65_536)
 def sub(key: Key, purpose: str) -> Key:
     """The key for one purpose."""
-    word = np.uint64(int.from_bytes(hashlib.sha256(purpose.encode()).digest()[:8], "big"))
-    return np.uint64(_finish(np.array([key ^ word], dtype=np.uint64))[0])
+    return np.uint64(_finish(np.array([key ^ _word(purpose)], dtype=np.uint64))[0])
 
 
 def _finish(value: Keys) -> Keys:
     value = value + _GOLDEN
-    value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return value ^ (value >> np.uint64(31))
+    shifted = value >> np.uint64(30)
+    value ^= shifted
+    value *= np.uint64(0xBF58476D1CE4E5B9)
+    value ^= np.right_shift(value, np.uint64(27), out=shifted)
+    value *= np.uint64(0x94D049BB133111EB)
+    value ^= np.right_shift(value, np.uint64(31), out=shifted)
+    return value
 
 
-def mix(key: Key, *counters: Any) -> Keys:
+def mix(key: Key | Keys, *counters: Any) -> Keys:
     """64 random bits for each row of the counters (integer arrays or numbers that broadcast)."""
-    with np.errstate(over="ignore"):
-        value = np.asarray(key, dtype=np.uint64)
-        for counter in counters:
-            value = _finish(value ^ _finish(np.atleast_1d(np.asarray(counter)).astype(np.uint64)))
-        return np.atleast_1d(value)
+    # Arrays, unlike scalars, overflow without a word.
+    value = np.atleast_1d(np.asarray(key, dtype=np.uint64))
+    for counter in counters:
+        value = _finish(value ^ _finish(np.atleast_1d(np.asarray(counter)).astype(np.uint64)))
+    return value
 
 
-def uniforms(key: Key, *counters: Any) -> Floats:
-    """Uniform on the open interval (0, 1)."""
-    return ((mix(key, *counters) >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
+def again(bits: Keys, purpose: str) -> Keys:
+    """Further random bits for one purpose out of random bits, in one pass of the mixing function."""
+    return _finish(bits ^ _word(purpose))
 
 
-def normals(key: Key, *counters: Any) -> Floats:
-    """Standard normal."""
-    drawn: Floats = ndtri(uniforms(key, *counters))
+def as_uniform(bits: Keys) -> Floats:
+    """Random bits as numbers that are uniform on the open interval (0, 1)."""
+    out = (bits >> np.uint64(11)).astype(np.float64)
+    out += 0.5
+    out *= 2.0**-53
+    return out
+
+
+def as_normal(bits: Keys) -> Floats:
+    """Random bits as standard normal numbers."""
+    out = as_uniform(bits)
+    drawn: Floats = ndtri(out, out=out)
     return drawn
+
+
+def uniforms(key: Key | Keys, *counters: Any) -> Floats:
+    """Uniform on the open interval (0, 1)."""
+    return as_uniform(mix(key, *counters))
+
+
+def normals(key: Key | Keys, *counters: Any) -> Floats:
+    """Standard normal."""
+    return as_normal(mix(key, *counters))
 
 
 def integers(bound: int | Ints, key: Key, *counters: Any) -> Ints:
@@ -96,15 +126,16 @@ def permuted(key: Key, counters: Any, bits: int) -> Keys:
 
 
 def hexes(values: Keys, prefix: str = "", digits: int = 16) -> pa.Array:
-    """``prefix`` and the lowest ``digits`` (even) hex digits of each value, as an Arrow string array."""
+    """``prefix`` and the lowest ``digits`` hex digits of each value, as an Arrow string array."""
     count, head = len(values), prefix.encode()
-    data = values.astype(">u8").view(np.uint8).reshape(count, 8)[:, 8 - digits // 2:]
+    quarters = values.astype("<u8").view("<u2").reshape(count, 4)[:, ::-1]
+    written = _HEX[quarters].view(np.uint8).reshape(count, 16)
     width = len(head) + digits
     out = np.empty((count, width), dtype=np.uint8)
     out[:, : len(head)] = np.frombuffer(head, dtype=np.uint8)
-    out[:, len(head):] = _HEX[data].reshape(count, digits)
+    out[:, len(head):] = written[:, 16 - digits:]
     offsets = np.arange(count + 1, dtype=np.int32) * np.int32(width)
-    return pa.StringArray.from_buffers(count, pa.py_buffer(offsets.tobytes()), pa.py_buffer(out.tobytes()))
+    return pa.StringArray.from_buffers(count, pa.py_buffer(offsets), pa.py_buffer(out))
 
 
 def texts(values: Any, mask: Any = None) -> pa.Array:

@@ -21,9 +21,9 @@ import pyarrow.compute as pc
 import yaml
 
 from stillwatch.proof.draws import Ints, Keys, mix
-from stillwatch.proof.texts import Composer, Filler, joined, salted
+from stillwatch.proof.texts import Composer, Filler, MuteComposer, joined, salted
 
-__all__ = ["HALVES", "Family", "Library", "half_of", "library"]
+__all__ = ["HALVES", "Family", "Library", "MuteLibrary", "half_of", "library", "mute_library"]
 
 HALVES = ("A", "B")
 _POOLS = ("seed_problems", "tool_queries", "instructions", "benchmarks", "support", "chat", "issues")
@@ -66,8 +66,10 @@ def _read(name: str) -> list[dict[str, Any]]:
 
 
 def _yaml(name: str) -> dict[str, Any]:
-    read: dict[str, Any] = yaml.safe_load(
-        (resources.files("stillwatch") / f"data/prompts/{name}.yaml").read_text("utf-8"))
+    # The parser in C, where PyYAML was built with it, saves every process a second.
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    read: dict[str, Any] = yaml.load(
+        (resources.files("stillwatch") / f"data/prompts/{name}.yaml").read_text("utf-8"), loader)  # noqa: S506
     return read
 
 
@@ -245,6 +247,40 @@ class Library:
                        fill("rule", keys, "1"), " ", fill("rule", keys, "2"), " ", fill("rule", keys, "3")], rows)
 
 
+class MuteLibrary(Library):
+    """A library that says nothing: every text is null; families, pools and tools are as they are.
+
+    For logs that hold no text: what their requests are about stays, and nothing is written to be thrown away.
+    """
+
+    def __init__(self, half: str) -> None:
+        vars(self).update(vars(library(half)))
+        mute = MuteComposer()
+        self.common = self.things = mute
+        self.languages = dict.fromkeys(self.languages, mute)
+
+    def picked(self, kind: str, numbers: Ints | Keys) -> pa.Array:
+        """Nulls."""
+        return pa.nulls(len(numbers), pa.string())
+
+    def render(self, family: Family, keys: Keys, variants: Ints) -> tuple[pa.Array | None, pa.Array]:
+        """Nulls; no system text where the family has none."""
+        silence = pa.nulls(len(keys), pa.string())
+        return silence if family.system else None, silence
+
+    def opening(self, language: str, keys: Keys) -> pa.Array:
+        """Nulls."""
+        return pa.nulls(len(keys), pa.string())
+
+    def followup(self, language: str, keys: Keys) -> pa.Array:
+        """Nulls."""
+        return pa.nulls(len(keys), pa.string())
+
+    def own_system(self, keys: Keys) -> pa.Array:
+        """Nulls."""
+        return pa.nulls(len(keys), pa.string())
+
+
 def _select(options: list[pa.Array], chosen: Ints) -> pa.Array:
     """Row by row the chosen one of equally long arrays."""
     if len(options) == 1:
@@ -276,3 +312,9 @@ def _segments(problems: list[str]) -> tuple[list[pa.Array], Ints]:
 def library(half: str) -> Library:
     """The half of the shipped prompts that is called ``A`` or ``B``."""
     return Library(half)
+
+
+@cache
+def mute_library(half: str) -> MuteLibrary:
+    """The same half without its words."""
+    return MuteLibrary(half)

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from stillwatch.proof.draws import Ints, Keys, mix
 
-__all__ = ["Compiled", "Composer", "Filler", "by_group", "compiled", "joined", "salted"]
+__all__ = ["Compiled", "Composer", "Filler", "MuteComposer", "by_group", "compiled", "joined", "salted"]
 
 _SLOT = re.compile(r"\{\{|\}\}|\{(\w+)\}")
 _ORDINALS = ("_other", "_third")
@@ -150,3 +150,26 @@ class Composer:
             if name.endswith(ending):
                 return name.removesuffix(ending)
         return name
+
+
+class MuteComposer(Composer):
+    """Fills every slot with null."""
+
+    def __init__(self) -> None:
+        super().__init__({})
+
+    def knows(self, name: str) -> bool:
+        """Every name: there is nothing to look up."""
+        return True
+
+    def slot(self, name: str, keys: Keys, path: str = "", scope: Composer | None = None) -> pa.Array:
+        """Nulls."""
+        return pa.nulls(len(keys), pa.string())
+
+    def phrase(self, name: str, choice: Ints, keys: Keys, scope: Composer | None = None) -> pa.Array:
+        """Nulls."""
+        return pa.nulls(len(keys), pa.string())
+
+    def fill(self, template: Compiled | str, keys: Keys, path: str = "") -> pa.Array:
+        """Nulls."""
+        return pa.nulls(len(keys), pa.string())

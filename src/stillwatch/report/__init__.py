@@ -2,6 +2,7 @@
 
 from stillwatch.report.clean import clean
 from stillwatch.report.html import render_html
+from stillwatch.report.power import render_power_page, render_power_text
 from stillwatch.report.text import render_text
 
-__all__ = ["clean", "render_html", "render_text"]
+__all__ = ["clean", "render_html", "render_power_page", "render_power_text", "render_text"]

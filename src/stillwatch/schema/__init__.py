@@ -15,6 +15,7 @@ from stillwatch.schema.findings import (
 )
 from stillwatch.schema.inputs import ACCOUNTS, AGREEMENTS, EXCHANGES, LAUNCHES
 from stillwatch.schema.model import TIMESTAMP, Column, SchemaError, Sensitivity, Table, Vocabulary
+from stillwatch.schema.power import POWER
 from stillwatch.schema.truth import TRUE_ACCOUNTS, TRUE_CAMPAIGNS, TRUE_EXCHANGES, TRUE_MEMBERS
 from stillwatch.schema.validate import conform, empty
 from stillwatch.schema.vocabularies import (
@@ -62,6 +63,7 @@ TABLES: tuple[Table, ...] = (
     TRUE_MEMBERS,
     TRUE_EXCHANGES,
     TRUE_ACCOUNTS,
+    POWER,
     INGESTED,
     STAGED,
     TEXTS,
@@ -93,6 +95,7 @@ __all__ = [
     "OPERATION",
     "PERMIT",
     "PHASE",
+    "POWER",
     "PROFILES",
     "QUARANTINE",
     "QUARANTINE_REASON",

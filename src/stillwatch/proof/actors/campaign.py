@@ -280,22 +280,30 @@ class Campaign(Operated[CampaignParameters]):
             slot = "observation" if family.tools or family.capability == "computer_use" else "continuation"
             step = library.things.slot(slot, self.keys_of("step", rows.item, rows.turn), "s")
             prompt = pa.compute.if_else(pa.array(later), step, prompt)
-        spoken = Speech.plain(prompt, self._injected(system if system is not None else self._default_system(rows)))
+        spoken = self._spoken(prompt, self._injected(system, len(rows)), rows)
         spoken.capability[:] = family.capability
         spoken.images[:] = family.images
         if family.tools:
             spoken.tools = library.family_tools(family, keys)
         return spoken
 
-    def _default_system(self, rows: Rows) -> pa.Array:
-        """Where a family has no system text, some clients send their usual one."""
-        usual = uniforms(sub(self.key, "usual system"), rows.account) < 0.35
-        return pa.compute.if_else(pa.array(usual), self.common_system(rows), pa.scalar(None, pa.string()))
+    def _spoken(self, prompt: pa.Array, system: pa.Array | None, rows: Rows) -> Speech:
+        """Whether a system text is sent is the client's habit, not the work list's: else it opens the prompt.
 
-    def _injected(self, system: pa.Array) -> pa.Array:
+        Where there is none, clients that have the habit send their usual one.
+        """
+        if system is None:
+            return Speech.plain(prompt, self.common_system(rows))
+        habit = pa.array(self.accounts.own_system[rows.account])
+        whole = pa.compute.binary_join_element_wise(system, prompt, pa.scalar("\n\n", pa.string()))
+        return Speech.plain(pa.compute.if_else(habit, prompt, whole),
+                            pa.compute.if_else(habit, system, pa.scalar(None, pa.string())))
+
+    def _injected(self, system: pa.Array | None, rows: int) -> pa.Array | None:
         """The fixed prompt that goes into every request, before whatever system text there is."""
         if not self.parameters.injected:
             return system
         every = self.world.prompts.common.slot("injection", np.full(1, self.key, dtype=np.uint64))[0]
-        whole = pa.compute.binary_join_element_wise(every, system, pa.scalar("\n\n", pa.string()))
-        return pa.compute.coalesce(whole, every)
+        if system is None:
+            return pa.repeat(every, rows)
+        return pa.compute.binary_join_element_wise(every, system, pa.scalar("\n\n", pa.string()))

@@ -208,6 +208,7 @@ class Operated(Actor[P], Generic[P]):
 
     def talk(self, rows: Rows, relayed: bool) -> Speech:
         """What customers of many countries say; cover is in the account's own language."""
-        if not relayed:
-            return self.chat(rows)
-        return self.chat(rows, choose(np.array([8, 2, 1, 1, 1, 1, 1, 1]), sub(self.key, "language"), rows.conv))
+        language = choose(np.array([8, 2, 1, 1, 1, 1, 1, 1]), sub(self.key, "language"), rows.conv) if relayed else None
+        spoken = self.chat(rows, language)
+        spoken.system = self.common_system(rows)
+        return spoken

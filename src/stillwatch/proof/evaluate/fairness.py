@@ -15,12 +15,15 @@ from stillwatch.proof.evaluate.intervals import Rate, rate_ratio
 from stillwatch.proof.evaluate.linkage import Accounts, Bools
 from stillwatch.proof.evaluate.model import Population
 
-__all__ = ["LIMIT", "compare", "population"]
+__all__ = ["LIMIT", "OTHERS", "compare", "population"]
 
 # method.md, "Fair to whom": a ratio above this whose interval excludes 1 fails.
 LIMIT = 1.25
 _QUARTERS = ("lowest quarter", "second quarter", "third quarter", "highest quarter")
 _NO_TRAFFIC = "no traffic"
+# Of an attribute with more values than this the rarest are one group: a column of free text must not fill the report.
+_MOST = 1_000
+OTHERS = "(other values)"
 
 
 def population(accounts: Accounts, known: pa.Table | None, sent: pa.Table | None, positive: Bools,
@@ -64,8 +67,11 @@ def _spread(accounts: Accounts, known: pa.Table, name: str) -> pa.Array:
 def _by(values: pa.Array, benign: Bools, wronged: Bools) -> dict[str | None, Rate]:
     chosen = pa.table({"value": values, "hit": pa.array(wronged.astype(np.int64))}).filter(pa.array(benign))
     counted = chosen.group_by("value", use_threads=False).aggregate([("hit", "sum"), ("hit", "count")])
-    return {row["value"]: Rate(row["hit_sum"], row["hit_count"])
-            for row in sorted(counted.to_pylist(), key=lambda row: (row["value"] is None, row["value"]))}
+    rows = {row["value"]: Rate(row["hit_sum"], row["hit_count"]) for row in counted.to_pylist()}
+    by_size = sorted(rows, key=lambda value: (value is not None, -rows[value].of, value or ""))
+    for value in by_size[_MOST:]:
+        rows[OTHERS] = rows.get(OTHERS, Rate(0, 0)) + rows.pop(value)
+    return dict(sorted(rows.items(), key=lambda item: (item[0] is None, item[0] or "")))
 
 
 def _by_size(volume: npt.NDArray[np.int64], benign: Bools,

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from math import inf
 from pathlib import Path
 from typing import Any, TypeAlias, TypeGuard
 
@@ -116,7 +115,7 @@ def _missing(known: pa.Table | None, given: bool, logs: Sequence[Path] | None, e
     elif logs is None:
         gaps.append(("logs", "how much each account sent is not known: nothing by size of account"))
     gaps += [(name, f"not known of any account: nothing by {name}") for name in _KNOWN
-             if known is None or name not in known.column_names]
+             if known is None or name not in known.column_names or known[name].null_count == known.num_rows]
     if not exchanges:
         gaps.append(("truth/exchanges.parquet", "which exchanges are true is not known: nothing of exchanges"))
     return tuple(Missing(name, effect) for name, effect in gaps)
@@ -241,7 +240,7 @@ def _cost(path: Path) -> Cost | None:
 
 
 def _is_number(value: object) -> TypeGuard[int | float]:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < inf
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 2**63
 
 
 def _whole(value: object) -> int | None:

@@ -55,10 +55,15 @@ def scored(made, folder, **options):
     return figures(evaluate(findings, traffic))
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-def test_accounts_exchanges_and_linked_are_those_of_sets(seed, tmp_path):
-    made = world(seed)
-    got, oracle = scored(made, tmp_path), Oracle(made)
+@pytest.fixture(scope="module", params=SEEDS, ids=lambda seed: f"seed{seed}")
+def scene(request, tmp_path_factory):
+    """A random world, its figures, and the oracle of it."""
+    made = world(request.param)
+    return made, scored(made, tmp_path_factory.mktemp("scene")), Oracle(made)
+
+
+def test_accounts_exchanges_and_linked_are_those_of_sets(scene):
+    made, got, oracle = scene
     same(got["accounts"], oracle.counts(oracle.accused, oracle.positive))
     same(got["exchanges"], oracle.exchanges())
     same(got["linked"], oracle.linked())
@@ -69,17 +74,13 @@ def test_accounts_exchanges_and_linked_are_those_of_sets(seed, tmp_path):
     json.dumps(got, allow_nan=False)
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-def test_separation_is_scikit_learns(seed, tmp_path):
-    made = world(seed)
-    got, wanted = scored(made, tmp_path)["separation"], Oracle(made).ari()
+def test_separation_is_scikit_learns(scene):
+    got, wanted = scene[1]["separation"], scene[2].ari()
     assert {name: got[name] for name in wanted} == {name: None if v is None else near(v) for name, v in wanted.items()}
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-def test_every_campaign_is_matched_as_by_hand(seed, tmp_path):
-    made = world(seed)
-    got, oracle = scored(made, tmp_path), Oracle(made)
+def test_every_campaign_is_matched_as_by_hand(scene):
+    made, got, oracle = scene
     rows = {c: {x for x, d in oracle.said_of.items() if d == c} for c in oracle.likely}
     true = {g: {x for x, h in oracle.true_of.items() if h == g} for g in oracle.members}
     chance = {c["campaign_id"]: c for c in made["campaigns"]}
@@ -139,7 +140,7 @@ def test_every_campaign_is_matched_as_by_hand(seed, tmp_path):
 
 
 @pytest.mark.parametrize("times_in_truth", [False, True])
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seed", range(8))
 def test_what_was_gone_is_counted_row_by_row(seed, times_in_truth, tmp_path):
     made = world(seed)
     if seed % 4 == 0:
@@ -173,10 +174,8 @@ def test_what_was_gone_is_counted_row_by_row(seed, times_in_truth, tmp_path):
     assert got["gone"]["campaigns"] == seen
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-def test_wrongly_accused_are_counted_by_what_they_are(seed, tmp_path):
-    made = world(seed)
-    got, oracle = scored(made, tmp_path), Oracle(made)
+def test_wrongly_accused_are_counted_by_what_they_are(scene):
+    _, got, oracle = scene
     wrong = oracle.accused - oracle.positive
     assert got["wrongly_accused"]["accounts"] == len(wrong)
     assert got["false_accusation"]["count"] == len(wrong)
@@ -209,10 +208,8 @@ def test_wrongly_accused_are_counted_by_what_they_are(seed, tmp_path):
             assert group["result"] == wanted_result
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-def test_precision_is_restated_at_a_prevalence(seed, tmp_path):
-    made = world(seed)
-    got, oracle = scored(made, tmp_path), Oracle(made)
+def test_precision_is_restated_at_a_prevalence(scene):
+    _, got, oracle = scene
     for one in got["prevalence"]:
         share = 1 / one["one_in"]
         if not oracle.positive:
@@ -228,10 +225,8 @@ def test_precision_is_restated_at_a_prevalence(seed, tmp_path):
             near(share * r / (share * r + (1 - share) * f)) for r, f in ((r_low, f_high), (r_high, f_low))]
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-def test_false_campaigns_and_calibration_are_as_defined(seed, tmp_path):
-    made = world(seed)
-    got, oracle = scored(made, tmp_path), Oracle(made)
+def test_false_campaigns_and_calibration_are_as_defined(scene):
+    _, got, oracle = scene
     false = [d for d in sorted(oracle.detections)
              if not oracle.likely[d] or len(oracle.likely[d] & oracle.positive) / len(oracle.likely[d]) < 0.5]
     assert got["false_campaigns"]["campaigns"] == false
@@ -281,7 +276,7 @@ def nameless(value):
     return value if not isinstance(value, str) or not value.startswith("c") or " " in value else "name"
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seed", range(6))
 def test_neither_names_nor_the_order_of_rows_change_a_figure(seed, tmp_path):
     made = world(seed)
     # Distinct probabilities, so that no two candidates are alike in everything but their name.
@@ -295,7 +290,7 @@ def test_neither_names_nor_the_order_of_rows_change_a_figure(seed, tmp_path):
     same(nameless(one), nameless(other))
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_pooled_runs_are_one_run_over_all_their_rows(seed, tmp_path):
     """Runs whose names share nothing, pooled, give what one run over all rows gives; indices are averaged."""
     worlds = [renamed(world(10 * seed + i), i) for i in range(3)]
@@ -551,3 +546,22 @@ def test_duplicate_rows_count_once(tmp_path):
     assert figures(evaluate(findings, traffic)) == wanted
 
 
+
+
+def test_a_column_of_free_text_does_not_fill_the_report(tmp_path):
+    made = world(2)
+    made["accounts"] = [{"account_id": f"b{i}", "kind": "individual", "country": f"v{i % 1100}"} for i in range(2_000)]
+    groups = scored(made, tmp_path)["wrongly_accused"]["by"]["country"]
+    assert len(groups) <= 1_001
+    assert {g["value"]: g["accounts"] for g in groups}["(other values)"] >= 100
+    assert sum(g["accounts"] for g in groups) == len(Oracle(made).benign)
+
+
+def test_a_summary_of_nonsense_costs_nothing(tmp_path):
+    findings, traffic = write(world(2), tmp_path)
+    for text in ("[]", '{"timings": [1], "counts": 3}', '{"timings": {"a": 1e999, "b": -1, "c": true, "d": 1' + "0" * 400
+                 + '}, "peak_memory_bytes": "much", "counts": {"records_in": NaN}}'):
+        (findings / "summary.json").write_text(text)
+        cost = figures(evaluate(findings, traffic))["cost"]
+        assert cost is None or cost == {"seconds": None, "stages": {}, "peak_memory_bytes": None, "records": None,
+                                        "records_per_second": None}

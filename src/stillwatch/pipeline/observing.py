@@ -1,0 +1,140 @@
+"""Logs in, the reduced tables that the statistics need out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pyarrow as pa
+
+from stillwatch.engine import Engine, Relation
+from stillwatch.ingest import Ingested, ingest, read_accounts, read_agreements, read_launches
+from stillwatch.observe import (
+    Networks,
+    Observed,
+    TextReducer,
+    addresses,
+    blocks,
+    content,
+    fixed_sightings,
+    moving_sightings,
+    profiles,
+)
+from stillwatch.pipeline.watch import Clock, Quiet
+from stillwatch.settings import DeploymentKey, Settings
+
+__all__ = ["Logs", "Reduced", "ScanInputs", "collect", "observe", "read_logs"]
+
+
+@dataclass(frozen=True)
+class ScanInputs:
+    """What a scan reads: logs, and what is known beside them."""
+
+    logs: Sequence[str]
+    accounts: Path | None = None
+    launches: Path | None = None
+    agreements: Path | None = None
+    networks: Sequence[Path] = ()
+    format: str | None = None
+    mapping: Path | None = None
+
+
+@dataclass(frozen=True)
+class Logs:
+    """Logs as read: staged exchanges in Parquet parts, what is kept of their texts, and what is known beside them."""
+
+    ingested: Ingested
+    reducer: TextReducer
+    accounts: pa.Table | None
+    agreements: pa.Table | None
+
+
+@dataclass
+class Reduced:
+    """Everything that the statistics need, reduced from the exchanges; no raw text."""
+
+    ingested: Ingested
+    staged: Relation
+    texts: Relation
+    text_table: pa.Table
+    accounts: pa.Table | None
+    agreements: pa.Table | None
+    known_addresses: pa.Table
+    blocks: pa.Table
+    content: pa.Table
+    profiles: pa.Table
+    sightings_fixed: pa.Table
+    sightings: pa.Table
+    missing: list[dict[str, str]] = field(default_factory=list)
+
+
+def read_logs(engine: Engine, inputs: ScanInputs, staged_at: Path, *, settings: Settings, key: DeploymentKey,
+              clock: Clock) -> Logs:
+    """Read the logs and the tables beside them; text is reduced as it is read."""
+    accounts = read_accounts(inputs.accounts, key=key) if inputs.accounts else None
+    agreements = read_agreements(inputs.agreements, key=key) if inputs.agreements else None
+    if inputs.launches:
+        read_launches(inputs.launches, key=key)
+    reducer = TextReducer(key, seed=settings.seed)
+    read = 0
+
+    def tick(_: str, records: int) -> None:
+        nonlocal read
+        read += records
+        clock.watcher.tick(read)
+
+    with clock.stage("reading logs"):
+        ingested = ingest(inputs.logs, staged_at, settings=settings, key=key, engine=engine, format=inputs.format,
+                          mapping=inputs.mapping, reduce=reducer, tick=tick)
+    return Logs(ingested, reducer, accounts, agreements)
+
+
+def observe(engine: Engine, inputs: ScanInputs, staged_at: Path, *, settings: Settings, key: DeploymentKey,
+            clock: Clock | None = None) -> Reduced:
+    """Read the logs and reduce them to the tables that the statistics need."""
+    clock = clock or Clock(Quiet())
+    networks = Networks.load(inputs.networks)
+    logs = read_logs(engine, inputs, staged_at, settings=settings, key=key, clock=clock)
+    with clock.stage("comparing texts"):
+        text_table = logs.reducer.texts()
+    with clock.stage("collecting sightings"):
+        return collect(engine, logs, engine.parquet(logs.ingested.parts), text_table, networks, key)
+
+
+def collect(engine: Engine, logs: Logs, staged: Relation, text_table: pa.Table, networks: Networks,
+            key: DeploymentKey) -> Reduced:
+    """Reduce staged exchanges (schema ``STAGED``) and their distinct texts (``TEXTS``) further.
+
+    ``staged`` need not be the logs' own parts: what is asked is what a scan of these exchanges would see.
+    """
+    accounts = logs.accounts
+    texts = engine.table(text_table)
+    known = networks.describe(addresses(engine, staged, accounts))
+    seen_at = blocks(engine, staged, known, key)
+    sent = content(engine, staged, texts)
+    fixed = fixed_sightings(Observed(seen_at, sent, accounts, known), key)
+    moving = moving_sightings(seen_at, known)
+    return Reduced(logs.ingested, staged, texts, text_table, accounts, logs.agreements, known, seen_at, sent,
+                   profiles(engine, staged), fixed, pa.concat_tables([fixed, moving]),
+                   _missing(logs.ingested, accounts))
+
+
+def _missing(ingested: Ingested, accounts: pa.Table | None) -> list[dict[str, str]]:
+    """Inputs that are not there, and what that means; nothing is guessed in their place."""
+    here = ingested.present
+    gone = []
+    if ingested.counts.kept and ingested.unknown_accounts == ingested.counts.kept:
+        gone.append(("account_id", "no record names an account, so nothing can be linked and nobody can be accused"))
+    elif ingested.unknown_accounts:
+        gone.append(("account_id", f"{ingested.unknown_accounts:,} exchanges name no account: counted, never linked"))
+    if "ip" not in here:
+        gone.append(("ip", "no client addresses: accounts cannot be linked by network"))
+    if not here & {"user_agent", "sdk", "ja4"}:
+        gone.append(("user_agent, sdk, ja4", "no client fingerprints: accounts cannot be linked by client"))
+    if "prompt" not in here:
+        gone.append(("prompt", "no text: accounts cannot be linked by content, and what they ask for is not known"))
+    if accounts is None:
+        gone.append(("accounts", "no accounts table: accounts cannot be linked by payment or identity, and"
+                     " organisations, programmes and sign-up times are not known"))
+    return [{"input": name, "effect": effect} for name, effect in gone]
