@@ -82,7 +82,8 @@ def _measured(module: str, folder: Path, measuring: Parameters) -> Any:
 
 
 def _simulated(folder: Path, seed: int) -> None:
-    simulate(DEVELOPMENT["scenario"], folder, seed=seed, prompts=DEVELOPMENT["prompts"], scale=DEVELOPMENT["scale"])
+    simulate(DEVELOPMENT["scenario"], folder, seed=seed, prompts=DEVELOPMENT["prompts"], scale=DEVELOPMENT["scale"],
+             workers=0)
 
 
 def main() -> None:

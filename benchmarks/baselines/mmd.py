@@ -40,7 +40,7 @@ __all__ = ["GRID", "MEASURING", "UNBOUNDED", "Windows", "accuse", "bandwidth", "
            "mmd2", "windows_of"]
 
 GRID = {
-    "window": (16, 32, 128),
+    "window": (8, 16, 64),
     "dimensions": (96,),
     "clean": (False, True),
     "level": (0.001, 0.002, 0.005, 0.01),

@@ -11,6 +11,9 @@ window: the paper counts presence, not volume.
 
 Bounded: an object of more than ``popular`` accounts says nothing and is dropped, its actions with it; so no action is
 compared with more than ``3 * popular`` others.
+
+The grid keeps to actions within a day, more than one of them and some similarity: left free, tuning goes to a week, one
+action and none, which is connected components by another name.
 """
 
 from __future__ import annotations
@@ -27,10 +30,10 @@ __all__ = ["GRID", "MEASURING", "Pairs", "accuse", "decide", "measure"]
 
 GRID = {
     "constraint": ("address", "opening", "both"),
-    "window_s": (3_600, 86_400, 604_800),
+    "window_s": (3_600, 21_600, 86_400),
     "popular": (10, 30, 100),
-    "similarity": (0.0, 0.005, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6),
-    "least_matched": (1, 2, 3, 5, 10, 20),
+    "similarity": (0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6),
+    "least_matched": (2, 3, 5, 10, 20),
     "least_members": (3, 5, 10, 20, 30, 50),
 }
 MEASURING = ("constraint", "window_s", "popular")

@@ -129,7 +129,7 @@ def run(job: Job) -> str:
     if ours is None or theirs is None:
         with tempfile.TemporaryDirectory(prefix="stillwatch-scoreboard-") as temporary:
             traffic = Path(temporary) / "traffic"
-            made = simulate(job.scenario, traffic, scale=job.scale, seed=job.seed)
+            made = simulate(job.scenario, traffic, scale=job.scale, seed=job.seed, workers=0)
             if ours is None:
                 ours = _scan(job, traffic, Path(temporary), made)
                 _keep(job, "ours", ours)

@@ -46,14 +46,14 @@ def evaluation(name, accused, campaigns, benign=20, alike=()):
 def run_of(name, accused, campaigns, **more):
     one = evaluation(name, accused, campaigns, **more)
     nobody = evaluation(name, [], campaigns, **more)
-    theirs = {b: nobody for b in BASELINES} | {"components": one}
+    theirs = dict.fromkeys(BASELINES, nobody) | {"components": one}
     return Ours(one, 1_000, 40, 2.0, 2**30), Theirs(theirs, dict.fromkeys(BASELINES, 0.5))
 
 
-def cells(text, start, column=0):
-    """The first row of a table whose cell in a column starts so, after a heading."""
+def cells(text, start):
+    """The rows of all tables whose first cell starts so."""
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line[:1] == "|"]
-    return [row for row in rows if row[column].startswith(start)]
+    return [row for row in rows if row[0].startswith(start)]
 
 
 def test_an_accusation_is_scored_as_findings_are():
@@ -86,7 +86,7 @@ def test_the_page_says_what_the_runs_say():
     assert found[1:] == ["4", "0.875", "0.750", "0.583", "0.500", "3 of 4", "0.250", "0.000"]
     whole, *_ = cells(text, "**all**")
     assert whole[1:4] == ["4", "0.778", "0.000"]
-    wronged = [row for row in cells(text, "benign") if len(row) == 7 and " of " in row[1]][0]
+    wronged = next(row for row in cells(text, "benign") if len(row) == 7 and " of " in row[1])
     assert wronged[1].startswith("1 of 40 (")
     # The one look-alike that a detection holds is not named right.
     assert wronged[2:] == ["1 of 1", "4", "1", "0", "1"]
@@ -96,7 +96,8 @@ def test_the_page_says_what_the_runs_say():
     assert (ours[6], theirs[6]) == ("2.0", "0.5")
     silent, = [row for row in cells(text, BASELINES["mmd"].title) if len(row) == 7]
     assert silent[1:5] == ["–", "0.000", "0.000", "0.000"]
-    assert [row for row in cells(text, "benign") if len(row) == 2 + len(BASELINES)][0][1:3] == ["1 accused", "1 accused"]
+    beside = next(row for row in cells(text, "benign") if len(row) == 2 + len(BASELINES))
+    assert beside[1:4] == ["1 accused", "1 accused", "0 accused"]
     assert "thresholds" not in text
     again = page(made, command="make scoreboard", seeds=[1, 2], scales=scales, halves=halves, tuned=TUNED,
                  version="1.2.3", digest="f" * 64)
@@ -134,10 +135,10 @@ def test_a_run_makes_only_what_is_not_kept(job, monkeypatch):
     monkeypatch.setattr(runs, "_baselines", lambda *_: pytest.fail("interrupted"))
     with pytest.raises(pytest.fail.Exception):
         runs.run(job)
-    assert made == [("demo", {"scale": 1.0, "seed": 7}), "scan"]
+    assert made == [("demo", {"scale": 1.0, "seed": 7, "workers": 0}), "scan"]
     monkeypatch.setattr(runs, "_baselines", lambda *_: made.append("baselines") or theirs)
     assert runs.run(job).startswith("demo 7: 1,000 exchanges, 1 of 4 members accused, 0 others")
-    assert made[2:] == [("demo", {"scale": 1.0, "seed": 7}), "baselines"]
+    assert made[2:] == [("demo", {"scale": 1.0, "seed": 7, "workers": 0}), "baselines"]
     runs.run(job)
     assert len(made) == 4
     assert runs.kept(job, "ours") == ours
