@@ -262,7 +262,7 @@ def test_converted_logs_are_the_contracts_table_and_scan_like_the_originals(stil
 
 def test_help_of_every_command_shows_an_example_or_what_it_does(stillwatch):
     told = stillwatch("--help").out
-    for command in ("scan", "report", "simulate", "evaluate", "ingest", "key"):
+    for command in ("scan", "report", "simulate", "evaluate", "power", "ingest", "key"):
         assert command in told
         page = stillwatch(command, "--help")
         assert page.code == 0

@@ -559,9 +559,32 @@ def test_a_column_of_free_text_does_not_fill_the_report(tmp_path):
 
 def test_a_summary_of_nonsense_costs_nothing(tmp_path):
     findings, traffic = write(world(2), tmp_path)
-    for text in ("[]", '{"timings": [1], "counts": 3}', '{"timings": {"a": 1e999, "b": -1, "c": true, "d": 1' + "0" * 400
-                 + '}, "peak_memory_bytes": "much", "counts": {"records_in": NaN}}'):
+    strange = f'"a": 1e999, "b": -1, "c": true, "d": 1{"0" * 400}'
+    for text in ("[]", '{"timings": [1], "counts": 3}',
+                 f'{{"timings": {{{strange}}}, "peak_memory_bytes": "much", "counts": {{"records_in": NaN}}}}'):
         (findings / "summary.json").write_text(text)
         cost = figures(evaluate(findings, traffic))["cost"]
         assert cost is None or cost == {"seconds": None, "stages": {}, "peak_memory_bytes": None, "records": None,
                                         "records_per_second": None}
+
+
+def test_exchanges_of_no_account_are_nobodys(tmp_path):
+    """`unknown` is the contract's word for no account: no member of the population, no account of a campaign."""
+    made = {name: [] for name in world(0)}
+    made["truth"] = [{"campaign": "north", "label": "distillation"}]
+    made["true_members"] = [{"campaign": "north", "account_id": a} for a in ("a", "b")]
+    made["campaigns"] = [{"campaign_id": "one", "verdict": "distillation", "probability": 0.99, "q_value": 0.001,
+                          "detectable_at": START + timedelta(hours=2)}]
+    made["members"] = [{"campaign_id": "one", "account_id": a, "probability": 0.9} for a in ("a", "b")]
+    owners = ["unknown", None, "a", "b"]
+    made["logs"] = [{"exchange_id": f"x{i}", "account_id": a, "ts": START + timedelta(hours=i)}
+                    for i, a in enumerate(owners)]
+    made["true_rows"] = [{"exchange_id": f"x{i}", "campaign": "north"} for i in range(4)]
+    made["accounts"] = [{"account_id": a, "kind": "individual", "country": "DE"} for a in ("a", "b", "c", "unknown")]
+    for folder, times in (("one", False), ("two", True)):
+        (tmp_path / folder).mkdir()
+        got = scored(made, tmp_path / folder, truth_times=times)
+        assert got["counts"]["population"] == 3
+        assert (got["false_accusation"]["count"], got["false_accusation"]["of"]) == (0, 1)
+        gone = got["campaigns"][0]["gone"]
+        assert (gone["exchanges"], gone["accounts"], gone["days"]) == (3 / 4, 1 / 2, near(2 / 3))

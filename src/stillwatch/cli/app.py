@@ -2,24 +2,48 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from importlib import import_module
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from stillwatch import __version__
-from stillwatch.cli import evaluate, ingest, key, power, report, scan, simulate
 
 __all__ = ["app", "main"]
 
+# In the order in which help lists them: each is a function of a module of its name.
+_COMMANDS = ("scan", "report", "simulate", "evaluate", "power", "ingest", "key")
+# A traceback with local variables would print prompts.
+_STYLE: dict[str, Any] = {"pretty_exceptions_enable": False, "rich_markup_mode": "rich",
+                          "context_settings": {"help_option_names": ["-h", "--help"]}}
+
+
+class _Commands(TyperGroup):
+    """Commands that are imported when they are asked for: what some of them need takes two seconds to import."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Every command, in order."""
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command of a name; for an unknown one, all are made ready to be suggested."""
+        for name in (cmd_name,) if cmd_name in _COMMANDS else _COMMANDS:
+            if name not in self.commands:
+                alone = typer.Typer(**_STYLE)
+                run = getattr(import_module(f"stillwatch.cli.{name}"), name)
+                alone.command(name, no_args_is_help=name != "key")(run)
+                self.add_command(typer.main.get_command(alone), name)
+        return self.commands.get(cmd_name)
+
+
 app = typer.Typer(
     name="stillwatch",
+    cls=_Commands,
     help="Finds, proves and stops unauthorised distillation of language models.\n\n"
          "Start with: stillwatch scan LOGS --accounts ACCOUNTS",
     no_args_is_help=True,
-    # A traceback with local variables would print prompts.
-    pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
-    context_settings={"help_option_names": ["-h", "--help"]},
+    **_STYLE,
 )
 
 
@@ -33,10 +57,6 @@ def _version(asked: bool) -> None:
 def _root(version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True,
                                                 help="Print the version and stop.")] = False) -> None:
     pass
-
-
-for command in (scan.scan, report.report, simulate.simulate, evaluate.evaluate, power.power, ingest.ingest, key.key):
-    app.command(no_args_is_help=command is not key.key)(command)
 
 
 def main() -> None:

@@ -4,41 +4,42 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
 from stillwatch.cli.shared import Inputs, JsonFlag, ProgressWatcher, Quietly, deployment_key, guarded, say
 from stillwatch.pipeline import ScanInputs
-from stillwatch.proof import Wanted
-from stillwatch.proof import power as run_power
+from stillwatch.proof.power import Wanted
+from stillwatch.proof.power import power as run_power
 from stillwatch.report import render_power_page, render_power_text
 from stillwatch.settings import load_settings
 
 __all__ = ["power"]
 
 
+Axes = Annotated[str | None, typer.Option(
+    help="Axes to step, with commas: accounts, exchanges, sampling, gap, and the simulator's knobs address_sharing,"
+    " payment_sharing, client_mimicry, wording, timing_jitter, dilution, exchanges_per_account. All by default.")]
+Beside = Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="As for scan.")]
+Decoys = Annotated[int | None, typer.Option(
+    help="Decoy data sets of each scan, as for scan: fewer are faster, and q-values larger.")]
+
+
 @guarded
 def power(
     inputs: Inputs,
-    out: Annotated[Path, typer.Option(file_okay=False, help="Folder of the results; what is there already is not done"
-                                      " again. Readable by you alone.")],
-    accounts: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="Accounts table, as for"
-                                                  " scan.")] = None,
-    launches: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="When models were released, as for"
-                                                  " scan.")] = None,
-    agreements: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="Who may harvest, as for"
-                                                    " scan.")] = None,
+    out: Annotated[Path, typer.Option(file_okay=False, help="Folder of the results, readable by you alone; what is"
+                                      " there already is not done again.")],
+    accounts: Beside = None,
+    launches: Beside = None,
+    agreements: Beside = None,
     format_name: Annotated[str | None, typer.Option("--format", help="Log format, instead of detecting it.")] = None,
-    mapping: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="YAML file, column → path, for a"
-                                                 " format that is not known.")] = None,
-    networks: Annotated[list[Path] | None, typer.Option(exists=True, dir_okay=False, help="Your own MMDB or prefix"
-                                                        " list; repeatable.")] = None,
-    axes: Annotated[str | None, typer.Option(help="Axes to step, with commas: accounts, exchanges, sampling, gap, and"
-                                             " the simulator's knobs address_sharing, payment_sharing, client_mimicry,"
-                                             " wording, timing_jitter, dilution, exchanges_per_account. All by"
-                                             " default.")] = None,
+    mapping: Beside = None,
+    networks: Annotated[list[Path] | None, typer.Option(exists=True, dir_okay=False, help="As for scan;"
+                                                        " repeatable.")] = None,
+    axes: Axes = None,
     steps: Annotated[int | None, typer.Option(help="Steps of every axis, evenly between the same ends.")] = None,
     repeats: Annotated[int, typer.Option(help="Campaigns planted at each step, each drawn anew.")] = 3,
     quick: Annotated[bool, typer.Option("--quick", help="Accounts and exchanges alone, four steps, one repeat: wide"
@@ -49,8 +50,7 @@ def power(
                                                   " Results are the same.")] = None,
     engine: Annotated[str | None, typer.Option(help="Engine for the table work.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of every randomised step.")] = None,
-    decoys: Annotated[int | None, typer.Option(help="Decoy data sets of each scan, as for scan: fewer are faster, and"
-                                               " q-values larger.")] = None,
+    decoys: Decoys = None,
     prior: Annotated[float | None, typer.Option(help="Prior probability, as for scan.")] = None,
     memory: Annotated[str | None, typer.Option(help="Memory limit of each process's engine, such as 4GB.")] = None,
     threads: Annotated[int | None, typer.Option(help="Threads of each process's engine.")] = None,
@@ -85,6 +85,11 @@ def power(
     except KeyboardInterrupt:
         say(f"Interrupted: scans that were done are kept in {out}; the same call goes on.")
         raise typer.Exit(130) from None
+    _show(out, summary, as_json, quiet)
+
+
+def _show(out: Path, summary: dict[str, Any], as_json: bool, quiet: bool) -> None:
+    """Make the page, and print what there is."""
     page = render_power_page(out)
     if as_json:
         typer.echo(json.dumps(summary | {"results": str(out), "page": str(page)}, sort_keys=True))

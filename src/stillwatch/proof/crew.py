@@ -30,7 +30,19 @@ from stillwatch.proof.scenario import Scenario
 
 __all__ = ["Crew", "Task", "serve"]
 
-_START = "from stillwatch.proof.crew import serve; serve()"
+# Arrow imports pandas where it finds it, to know its objects when it sees them; here nobody shows it any.
+_START = """
+import sys
+
+class WithoutPandas:
+    def find_spec(self, name, path=None, target=None):
+        if name == "pandas":
+            raise ImportError(name)
+
+sys.meta_path.insert(0, WithoutPandas())
+from stillwatch.proof.crew import serve
+serve()
+"""
 
 
 @dataclass(frozen=True)

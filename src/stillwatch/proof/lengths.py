@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -23,16 +24,13 @@ _SALT = np.uint64(0x6C656E67746873)
 
 
 def through_application(spoken: Speech, app: Any) -> None:
-    """The provider's own application takes neither system prompts nor tools: what there is goes into the prompt."""
+    """The provider's own application takes no system prompts: what there is goes into the prompt."""
     there = pa.array(app)
     both = pc.and_(there, pc.is_valid(spoken.system))
     if pc.any(both).as_py():
         whole = pc.binary_join_element_wise(spoken.system, spoken.prompt, pa.scalar("\n\n", pa.string()))
         spoken.prompt = pc.if_else(both, whole, spoken.prompt)
         spoken.system = pc.if_else(there, pa.scalar(None, pa.string()), spoken.system)
-    # An empty list says that the request offered none; null says that the application records nothing of the kind.
-    offered = pc.if_else(pc.is_valid(spoken.tools), spoken.tools, pa.scalar([], spoken.tools.type))
-    spoken.tools = pc.if_else(there, pa.scalar(None, spoken.tools.type), offered)
 
 
 def text_tokens(spoken: Speech) -> Floats:
@@ -71,11 +69,14 @@ class Lengths:
     def drawn(self, owner: Ints, rows: Rows, bits: Keys) -> Floats:
         """Tokens of each row's texts, chosen by its random bits; ``owner`` is the number of its actor."""
         out = np.zeros(len(rows))
-        if self.levels:
+        left = np.arange(len(rows))
+        for level, names in zip(reversed(self.levels), reversed(list(_names(owner, rows))), strict=bool(self.levels)):
+            place, known = level.found(names[left])
+            out[left[known]] = level.drawn(place[known], bits[left[known]])
+            left = left[~known]
+        if len(left) and self.levels:
             every = self.levels[0].tokens
-            out = every[(bits % np.uint64(len(every))).astype(np.int64)]
-            for level, names in zip(self.levels, _names(owner, rows), strict=True):
-                out = level.drawn(names, bits, out)
+            out[left] = every[(bits[left] % np.uint64(len(every))).astype(np.int64)]
         return out
 
 
@@ -100,12 +101,16 @@ class _Groups:
         distinct, starts = np.unique(names[order], return_index=True)
         return cls(distinct, np.append(starts, len(names)).astype(np.int64), tokens[order])
 
-    def drawn(self, names: Keys, bits: Keys, otherwise: Floats) -> Floats:
-        """A number of each row's group, ``otherwise`` where there is no such group."""
+    def found(self, names: Keys) -> tuple[Ints, npt.NDArray[np.bool_]]:
+        """The place of each row's group, and whether there is one."""
         place = np.minimum(np.searchsorted(self.names, names), len(self.names) - 1)
+        return place, self.names[place] == names
+
+    def drawn(self, place: Ints, bits: Keys) -> Floats:
+        """A number of tokens out of the group at each place."""
         size = (self.starts[place + 1] - self.starts[place]).astype(np.uint64)
-        chosen = self.tokens[self.starts[place] + (bits % size).astype(np.int64)]
-        return np.where(self.names[place] == names, chosen, otherwise)
+        chosen: Floats = self.tokens[self.starts[place] + (bits % size).astype(np.int64)]
+        return chosen
 
 
 def _place(rows: Rows) -> Ints:

@@ -11,7 +11,7 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from importlib import resources
 from typing import Any
 
@@ -155,11 +155,13 @@ class Library:
             return pa.array([list(family.tool_names)] * len(keys), pa.list_(pa.string()))
         return self.tools(keys)
 
-    def tools(self, keys: Keys) -> pa.Array:
-        """Names of the tools that each row offers, three to six of the pool."""
-        offered = self._tool_lists()
-        return offered.take(pa.array((mix(salted("toolset"), keys) % np.uint64(len(offered))).astype(np.int64)))
+    def tools(self, keys: Keys, where: Any = None) -> pa.Array:
+        """Names of the tools that each row offers, three to six of the pool; null where not ``where``."""
+        offered = self._tool_lists
+        chosen = (mix(salted("toolset"), keys) % np.uint64(len(offered))).astype(np.int64)
+        return offered.take(pa.array(chosen, mask=None if where is None else ~where))
 
+    @cached_property
     def _tool_lists(self) -> pa.Array:
         names = self._pools["tool_name"].to_pylist()
         lists = []
@@ -220,7 +222,7 @@ class Library:
 
     def _tools_json(self, keys: Keys) -> pa.Array:
         written = pa.array([json.dumps([{"name": name, "parameters": {}} for name in names])
-                            for names in self._tool_lists().to_pylist()], pa.string())
+                            for names in self._tool_lists.to_pylist()], pa.string())
         return written.take(pa.array((mix(salted("toolset"), keys) % np.uint64(len(written))).astype(np.int64)))
 
     def opening(self, language: str, keys: Keys) -> pa.Array:

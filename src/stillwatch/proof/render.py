@@ -21,6 +21,7 @@ from stillwatch.schema import CAPABILITY, EXCHANGES, TRUE_EXCHANGES
 __all__ = ["TRUTH_SCHEMA", "Renderer", "label_name"]
 
 _TEXT = pa.string()
+_LIST = pa.list_(_TEXT)
 _ENCODED = pa.dictionary(pa.int32(), _TEXT)
 # Columns with few distinct values: handed to the writer as numbers of those, which spares it the comparing.
 _FEW = ("account_id", "api_key_id", "end_user_id", "channel", "region", "ip", "user_agent", "sdk", "ja4", "model",
@@ -144,11 +145,13 @@ class _Chunk:
             for (_, at, _), piece in zip(self.parts, pieces, strict=True):
                 out[at] = piece
             return out
-        if len(pieces) == 1:
-            return pieces[0]
+        return pieces[0] if len(pieces) == 1 else pa.concat_arrays(pieces).take(pa.array(self._back()))
+
+    def _back(self) -> Ints:
+        """Where each row is among the actors' parts."""
         back = np.empty(len(self.owner), dtype=np.int64)
         back[np.concatenate([at for _, at, _ in self.parts])] = np.arange(len(self.owner))
-        return pa.concat_arrays(pieces).take(pa.array(back))
+        return back
 
     @cached_property
     def own(self) -> Any:
@@ -164,9 +167,24 @@ class _Chunk:
     @cached_property
     def speech(self) -> Speech:
         """What the requests hold; of a mute simulation without its texts."""
-        said = scatter([(at, self._said(actor, rows)) for actor, at, rows in self.parts], len(self.owner))
+        pieces = [(at, self._said(actor, rows)) for actor, at, rows in self.parts]
+        tools = [said.tools for _, said in pieces]
+        for _, said in pieces:
+            # Lists are slow to move: they are put in order below, once.
+            said.tools = pa.nulls(len(said.tools))
+        said = scatter(pieces, len(self.owner))
         through_application(said, self.app)
+        if "tools" in self.on.wanted:
+            said.tools = self._offered(tools)
         return said
+
+    def _offered(self, tools: list[pa.Array]) -> pa.Array:
+        """Tools in order of rows. An empty list says that the request offered none; null says that the provider's own
+        application records nothing of the kind."""
+        every = pa.concat_arrays([*tools, pa.array([[]], _LIST)])
+        index = self._back()
+        index[~pc.is_valid(every).to_numpy(zero_copy_only=False)[index]] = len(index)
+        return every.take(pa.array(index, mask=self.app))
 
     def _said(self, actor: Actor[Any], rows: Rows) -> Speech:
         silent = self.on.lengths is not None and actor.label is None

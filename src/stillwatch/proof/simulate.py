@@ -47,7 +47,7 @@ def simulate(scenario: str | Path | Scenario, out: Path, *, scale: float = 1.0, 
     The same scenario, scale, seed and half give the same bytes, whatever the number of ``workers`` (0: none but this
     process; by default one for each core, and none for small scenarios). ``prompts`` (A or B) replaces the
     scenario's half of the prompts: the same traffic in words that nothing was developed on.
-    ``tick(done, total)`` is called with exchanges as days pass; the total is an estimate until the end. The folder
+    ``tick(done, total)`` is called with exchanges as files are written; the total is an estimate to the end. The folder
     appears whole or not at all; one that holds anything but an earlier simulation is refused with ``UsageError``.
     Raises ``StillwatchError`` before it begins where the disk is too small for it.
     """

@@ -22,6 +22,7 @@ from stillwatch.report.power_chart import chart
 from stillwatch.report.power_words import interval, limit_words, number, share, title
 
 __all__ = ["render_power_page", "render_power_text"]
+_CROWDED = 0.1
 
 
 def _load(folder: Path) -> dict[str, Any]:
@@ -57,7 +58,12 @@ def _about(summary: Mapping[str, Any]) -> str:
 
 
 def _caveats(summary: Mapping[str, Any]) -> list[str]:
+    largest = summary["largest_plant"] / max(1, summary["logs"]["accounts"])
+    crowded = [f"The largest planted campaign has {share(largest)} as many accounts as these logs. A campaign that is a"
+               " large part of everybody makes what it shares look common, and is linked less well: logs of more"
+               " customers say more."] if largest > _CROWDED else []
     return [
+        *crowded,
         "Detected: a detection has mostly planted accounts among its accused. Recall: share of the planted accounts"
         " that are accused, over all repeats, with its Clopper–Pearson interval; over repeats: the same with the"
         " repeats as trials. New: your own accounts that are accused with a plant and not without it.",

@@ -9,6 +9,7 @@ __all__ = ["interval", "limit_words", "number", "share", "title"]
 
 _UNITS = {"accounts": "accounts", "exchanges": "exchanges an account", "sampling": "of all exchanges kept",
           "gap": "days missing"}
+_FALLS = 0.3
 
 
 def number(value: float) -> str:
@@ -53,6 +54,10 @@ def limit_words(axis: Mapping[str, Any]) -> str:
     else:
         way = "from about" if axis["easier"] > 0 else "up to about"
         said = f"{level} of planted campaigns are detected {way} {_amount(axis, limit['value'])}"
-    hard = f"beyond {number(hardest)}" if limit["hard"] is None else number(limit["hard"])
-    easy = f"beyond {number(easiest)}" if limit["easy"] is None else number(limit["easy"])
-    return f"{said} ({confidence} interval: {hard} to {easy})."
+    hard = "beyond the hardest step" if limit["hard"] is None else number(limit["hard"])
+    easy = "beyond the easiest step" if limit["easy"] is None else number(limit["easy"])
+    said = f"{said} ({confidence} interval: from {hard} to {easy})."
+    if limit["falls"] > _FALLS:
+        said += (f" Careful: at an easier step {share(limit['falls'])} fewer are detected than at a harder one, so"
+                 " there is no one limit: read the table.")
+    return said

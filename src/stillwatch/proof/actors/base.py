@@ -14,7 +14,7 @@ from stillwatch.proof.draws import Floats, Ints, Key, Keys, hexes, mix, normals,
 from stillwatch.proof.parameters import ActorParameters
 from stillwatch.proof.rows import Rows
 from stillwatch.proof.texts import by_group
-from stillwatch.proof.world import DAY, HOUR, SECOND, World, parameters
+from stillwatch.proof.world import CHANNELS, DAY, HOUR, SECOND, World, parameters
 
 __all__ = ["Actor", "Speech", "hour_of_day", "scatter"]
 
@@ -161,6 +161,16 @@ class Actor(ABC, Generic[P]):
     def one_payer(self) -> None:
         """All accounts are paid for by one instrument."""
         self.accounts.payment[:] = np.int64(int(self.key) >> 2)
+
+    def interface_only(self) -> None:
+        """No account uses the provider's own application."""
+        self.accounts.app[:] = False
+        self.accounts.channel = np.where(self.accounts.channel == CHANNELS.index("app"), 0, self.accounts.channel)
+
+    def one_program(self, rng: np.random.Generator) -> None:
+        """All accounts are used by one program, through the interface."""
+        self.interface_only()
+        self.accounts.client[:] = int(self.world.clients.draw(np.array([False]), rng)[0])
 
     def established(self, rng: np.random.Generator) -> None:
         """The accounts have been there for a while."""

@@ -11,7 +11,7 @@ from stillwatch.proof.actors.base import Actor, Speech
 from stillwatch.proof.draws import Ints, mix, sub
 from stillwatch.proof.parameters import ActorParameters
 from stillwatch.proof.rows import Rows
-from stillwatch.proof.world import CHANNELS, DAY, HOUR, SECOND
+from stillwatch.proof.world import DAY, HOUR, SECOND
 
 __all__ = ["BatchProcessing", "BatchProcessingParameters"]
 
@@ -34,9 +34,7 @@ class BatchProcessing(Actor[BatchProcessingParameters]):
     def prepare(self, rng: np.random.Generator) -> None:
         """One owner, one server, one client."""
         accounts, net = self.accounts, self.world.networks
-        accounts.app[:] = False
-        accounts.channel = np.where(accounts.channel == CHANNELS.index("app"), 0, accounts.channel)
-        accounts.client[:] = int(self.world.clients.draw(np.array([False]), rng)[0])
+        self.one_program(rng)
         self.one_payer()
         self.established(rng)
         accounts.domain[:] = f"ops{int(rng.integers(100, 999))}.example"

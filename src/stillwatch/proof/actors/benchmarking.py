@@ -13,7 +13,7 @@ from stillwatch.proof.draws import Floats, Ints, mix, sub
 from stillwatch.proof.parameters import ActorParameters, Share
 from stillwatch.proof.rows import Rows
 from stillwatch.proof.texts import by_group, joined
-from stillwatch.proof.world import CHANNELS, DAY, HOUR
+from stillwatch.proof.world import DAY, HOUR
 
 __all__ = ["Benchmarking", "BenchmarkingParameters"]
 
@@ -62,9 +62,7 @@ class Benchmarking(Actor[BenchmarkingParameters]):
         accounts.domain[:] = f"lab{int(rng.integers(100, 999))}.example"
         self.one_payer()
         self.established(rng)
-        accounts.app[:] = False
-        accounts.channel = np.where(accounts.channel == CHANNELS.index("app"), 0, accounts.channel)
-        accounts.client[:] = int(self.world.clients.draw(np.array([False]), rng)[0])
+        self.one_program(rng)
         accounts.temperature *= 0.0
         site = net.of("corporate") if rng.random() < 0.5 else net.of("hosting")
         self.site = site[rng.integers(0, len(site), 1)]

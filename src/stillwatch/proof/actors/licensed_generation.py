@@ -13,7 +13,7 @@ from stillwatch.proof.draws import Ints, choose, mix, sub
 from stillwatch.proof.parameters import ActorParameters
 from stillwatch.proof.prompts import Family
 from stillwatch.proof.rows import Rows
-from stillwatch.proof.world import CHANNELS, DAY, HOUR
+from stillwatch.proof.world import DAY, HOUR
 
 __all__ = ["LicensedGeneration", "LicensedGenerationParameters"]
 
@@ -44,9 +44,7 @@ class LicensedGeneration(Actor[LicensedGenerationParameters]):
         accounts.domain[:] = f"data{int(rng.integers(100, 999))}.example"
         self.one_payer()
         self.established(rng)
-        accounts.app[:] = False
-        accounts.channel = np.where(accounts.channel == CHANNELS.index("app"), 0, accounts.channel)
-        accounts.client[:] = int(self.world.clients.draw(np.array([False]), rng)[0])
+        self.one_program(rng)
         site = net.of("hosting")
         self.site = site[rng.integers(0, len(site), 1)]
         own = [f for f in self.world.prompts.named("harvest", told.capability) if not f.loose and "_zh" not in f.name]

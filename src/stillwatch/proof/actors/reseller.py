@@ -13,7 +13,7 @@ from stillwatch.proof.actors.base import Actor, Speech, hour_of_day
 from stillwatch.proof.draws import Ints, choose, hexes, mix, sub, uniforms
 from stillwatch.proof.parameters import ActorParameters, Share
 from stillwatch.proof.rows import Rows
-from stillwatch.proof.world import CHANNELS, DAY, HOUR
+from stillwatch.proof.world import DAY, HOUR
 
 __all__ = ["Reseller", "ResellerParameters"]
 
@@ -43,9 +43,7 @@ class Reseller(Actor[ResellerParameters]):
         accounts.domain[:] = f"access{int(rng.integers(100, 999))}.example"
         self.one_payer()
         self.established(rng)
-        accounts.app[:] = False
-        accounts.channel = np.where(accounts.channel == CHANNELS.index("app"), 0, accounts.channel)
-        accounts.client[:] = int(self.world.clients.draw(np.array([False]), rng)[0])
+        self.one_program(rng)
         accounts.passes_user[:] = True
         site = net.of("hosting")
         self.site = site[rng.integers(0, len(site), 2)]

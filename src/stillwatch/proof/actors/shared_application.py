@@ -12,7 +12,7 @@ from stillwatch.proof.actors.base import Actor, Speech, hour_of_day
 from stillwatch.proof.draws import Ints, hexes, mix, sub, uniforms
 from stillwatch.proof.parameters import ActorParameters
 from stillwatch.proof.rows import Rows
-from stillwatch.proof.world import CHANNELS, DAY
+from stillwatch.proof.world import DAY
 
 __all__ = ["SharedApplication", "SharedApplicationParameters"]
 
@@ -44,8 +44,7 @@ class SharedApplication(Actor[SharedApplicationParameters]):
         # Agents bring tools; services do not.
         wanted = [f for f in own if f.tools == (self.parameters.style == "agent")]
         self.family = (named or wanted or own)[0]
-        accounts.app[:] = False
-        accounts.channel = np.where(accounts.channel == CHANNELS.index("app"), 0, accounts.channel)
+        self.interface_only()
         agents = np.array(table.agents.to_pylist(), dtype=object)
         library = agents[int(table.draw(np.array([False]), rng)[0])]
         same = np.flatnonzero(agents == library)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -30,8 +30,8 @@ _KNOBS: Mapping[str, str] = {
 class Point:
     """One setting of a planted campaign and of the logs' completeness; ``evasion`` names knobs above 0."""
 
-    accounts: int = 40
-    exchanges: int = 60
+    accounts: int
+    exchanges: int
     evasion: tuple[tuple[str, float], ...] = ()
     keep: float = 1.0
     gap_days: int = 0
@@ -50,9 +50,9 @@ class Point:
         return replace(self, evasion=tuple(sorted((name, care) for name, care in knobs.items() if care > 0)))
 
 
-REFERENCE = Point()
-"""Forty accounts with sixty exchanges each, careless, in logs that are whole: small against the campaigns that
-providers have reported (field notes: about 700 exchanges an account, hundreds of accounts and more)."""
+REFERENCE = Point(accounts=80, exchanges=150)
+"""Eighty careless accounts with 150 exchanges each, in logs that are whole: towards the campaigns that providers have
+reported (hundreds of accounts and more, up to 700 exchanges an account), and small against them."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class Axis:
 
 AXES: Mapping[str, Axis] = {axis.name: axis for axis in (
     Axis("accounts", "accounts of the campaign", (5, 10, 20, 40, 80, 160), 1, logarithmic=True, whole=True),
-    Axis("exchanges", "exchanges of the campaign an account", (5, 12, 30, 60, 130, 300), 1, logarithmic=True,
+    Axis("exchanges", "exchanges of the campaign an account", (5, 10, 20, 40, 80, 150, 300), 1, logarithmic=True,
          whole=True),
     *(Axis(name, meaning, (0.0, 0.25, 0.5, 0.75, 1.0), -1) for name, meaning in _KNOBS.items()),
     Axis("sampling", "share of all exchanges that the logs kept", (1.0, 0.5, 0.1), 1, logarithmic=True),
@@ -97,7 +97,7 @@ class Plan:
     axes: Mapping[str, tuple[float, ...]]
     repeats: int
     seed: int
-    reference: Point = field(default_factory=Point)
+    reference: Point = REFERENCE
 
     def point(self, axis: str, value: float) -> Point:
         """What is planted at a value of an axis."""
@@ -122,7 +122,7 @@ class Plan:
 
 
 def plan(axes: Sequence[str] | None, steps: int | None, repeats: int, seed: int, *, quick: bool = False,
-         days: float | None = None) -> Plan:
+         days: float | None = None, reference: Point = REFERENCE) -> Plan:
     """The plan that a call asks for; ``days`` is the logs' length: gaps that leave less than a day are left out.
 
     Raises ``UsageError`` for axes that are not known and for steps or repeats out of range.
@@ -143,4 +143,4 @@ def plan(axes: Sequence[str] | None, steps: int | None, repeats: int, seed: int,
     values = {name: AXES[name].steps(steps) for name in chosen}
     if "gap" in values and days is not None:
         values["gap"] = tuple(value for value in values["gap"] if value == 0 or value + 1 <= days)
-    return Plan(values, 1 if quick else repeats, seed)
+    return Plan(values, 1 if quick else repeats, seed, reference)

@@ -65,7 +65,7 @@ def plant(point: Point, repeat: int, here: Population, scratch: Path, *, seed: i
     """
     own_seed = seed_of(seed, point, repeat)
     scenario = _scenario(point, here)
-    simulate(scenario, scratch / "campaign", seed=own_seed)
+    simulate(scenario, scratch / "campaign", seed=own_seed, workers=0)
     folder = scratch / "campaign"
     exchanges = pq.read_table(folder / "exchanges", schema=EXCHANGES.arrow)
     own = pc.is_in(exchanges["exchange_id"], value_set=pq.read_table(

@@ -18,7 +18,7 @@ from stillwatch import __version__
 from stillwatch.errors import InputError
 from stillwatch.pipeline import Clock, Quiet, ScanInputs, Watcher
 from stillwatch.proof.power.crew import Crew, Task
-from stillwatch.proof.power.grid import Plan, Point, plan
+from stillwatch.proof.power.grid import REFERENCE, Plan, Point, plan
 from stillwatch.proof.power.logs import Base, read_base
 from stillwatch.proof.power.results import axes, table
 from stillwatch.proof.power.store import NOTICE, Store, sources_of, stats_of
@@ -41,10 +41,12 @@ class Wanted:
     quick: bool = False
     seconds: float | None = None
     processes: int | None = None
+    reference: Point = REFERENCE
 
     def plan(self, seed: int, days: float | None) -> Plan:
         """The plan, for logs of so many days where that is known."""
-        return plan(self.axes or None, self.steps, self.repeats, seed, quick=self.quick, days=days)
+        return plan(self.axes or None, self.steps, self.repeats, seed, quick=self.quick, days=days,
+                    reference=self.reference)
 
 
 def power(inputs: ScanInputs, out: Path, wanted: Wanted, *, settings: Settings, key: DeploymentKey,
@@ -154,6 +156,7 @@ def _write(store: Store, decided: Plan, outcomes: Mapping[Task, Outcome], facts:
         "reference": asdict(decided.reference) | {"evasion": dict(decided.reference.evasion)},
         "repeats": decided.repeats,
         "seed": decided.seed,
+        "largest_plant": max(point.accounts for point in decided.points),
         "logs": dict(facts),
         "accused_without_plant": None if baseline is None else len(baseline.accused),
         "axes": axes(decided, made),

@@ -59,7 +59,8 @@ class Limit:
 
     ``value`` is where detection passes ``LEVEL``: null where it is not reached, and where even the hardest step
     passes (then the limit lies beyond it: ``passed`` is true). ``hard`` and ``easy`` bound it, from the harder and
-    the easier side; null where the bound lies beyond the grid on that side.
+    the easier side; null where the bound lies beyond the grid on that side. ``falls`` is the largest drop of the
+    share detected from a step to an easier one: where it is large, harder is not harder here, and the fit misleads.
     """
 
     value: float | None
@@ -67,6 +68,7 @@ class Limit:
     easy: float | None
     reached: bool
     passed: bool
+    falls: float
 
 
 def limit(values: Sequence[float], detected: Sequence[int], repeats: Sequence[int], *, easier: int,
@@ -102,7 +104,8 @@ def limit(values: Sequence[float], detected: Sequence[int], repeats: Sequence[in
         hard=float(x[hard]) if hard >= 0 else None,
         easy=float(x[easy]) if easy < len(x) else None,
         reached=reached,
-        passed=reached and passes[0] == 0,
+        passed=reached and int(passes[0]) == 0,
+        falls=float(np.max(np.maximum.accumulate(k / n) - k / n)),
     )
 
 
