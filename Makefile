@@ -5,7 +5,7 @@ OUT := demo-output
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: install demo test check format docs bench data models clean
+.PHONY: install demo test check format docs bench scoreboard data models clean
 
 install: $(STAMP)
 
@@ -43,6 +43,12 @@ test: install
 bench: install
 	$(BIN)/python benchmarks/scan_speed.py
 
+# Figures of detection beside other methods, on every shipped scenario, to docs/scoreboard.md: about 40 minutes on two
+# cores. It goes on where it was interrupted; BOARD takes its options, such as BOARD="--scenarios demo --seeds 1001".
+scoreboard: install
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --group scoreboard
+	$(BIN)/python benchmarks/scoreboard.py $(BOARD)
+
 # The reference documentation, from the schema's declarations.
 docs: install
 	$(BIN)/python tools/render_docs.py
@@ -59,4 +65,4 @@ format: install
 	$(BIN)/ruff check --fix .
 
 clean:
-	rm -rf $(VENV) demo-output .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) demo-output .scoreboard .mypy_cache .ruff_cache .pytest_cache .hypothesis
