@@ -41,6 +41,7 @@ test: install
 
 # Speed and memory, as ratios within one run.
 bench: install
+	$(BIN)/python benchmarks/simulate_speed.py
 	$(BIN)/python benchmarks/scan_speed.py
 
 # Figures of detection beside other methods, on every shipped scenario, to docs/scoreboard.md: about 40 minutes on two
