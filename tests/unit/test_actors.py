@@ -168,8 +168,9 @@ def test_probing_tries_many_wordings_of_few_items_on_few_accounts(tmp_path: Path
 
 def test_one_injected_prompt_goes_into_every_request(tmp_path: Path) -> None:
     frame, _ = written(tmp_path, campaign("injected: true"))
-    system = frame.system_prompt.where(frame.system_prompt.notna(), frame.prompt).str[:40]
-    assert system.nunique() == 1
+    opening = frame[frame.turn == 1]
+    system = opening.system_prompt.where(opening.system_prompt.notna(), opening.prompt).str[:40]
+    assert system.nunique() == 1, "as system text, or at the start of the conversation"
 
 
 def test_quotas_stay_just_under_their_limit(tmp_path: Path) -> None:

@@ -91,6 +91,50 @@ def test_no_nuisance_tells_the_campaign_apart(traffic: list[Frame]) -> None:
     assert {name: area for name, area in found.items() if area > LIMIT} == {}
 
 
+def truth_of(column: Callable[[Frame], Any]) -> Callable[[Frame], Any]:
+    return lambda frame: column(frame).astype(float)
+
+
+# What a client does out of habit, whoever runs it; scenarios whose campaigns ask for tools are left out of these.
+HABITS: dict[str, Callable[[Frame], Any]] = {
+    "tools": truth_of(lambda frame: frame.tools.map(lambda tools: tools is not None and len(tools) > 0)),
+    "json": truth_of(lambda frame: frame.response_format == "json_object"),
+    "batch": truth_of(lambda frame: frame.operation == "batch"),
+    "default system text opens the prompt": truth_of(lambda frame: frame.prompt.str.startswith("You are a helpful")),
+    "no-break space": truth_of(lambda frame: frame.prompt.str.contains("\u00a0")),
+}
+
+
+@pytest.mark.parametrize("traffic", ["hydra", "evasive"], indirect=True)
+def test_no_habit_tells_the_campaign_apart(traffic: list[Frame]) -> None:
+    found = {name: separation(traffic, feature) for name, feature in HABITS.items()}
+    assert {name: area for name, area in found.items() if area > LIMIT} == {}
+
+
+@pytest.mark.parametrize("traffic", ["hydra", "evasive", "reported"], indirect=True)
+def test_no_clock_gives_the_campaign_away(traffic: list[Frame]) -> None:
+    """Turns are not equally spaced, and addresses do not change for all accounts at one moment."""
+    for frame in traffic:
+        own = frame[frame.campaign].sort_values("ts")
+        gaps = own[own.conversation_id.notna()].groupby("conversation_id").ts.diff().dt.total_seconds()
+        after = gaps.groupby(own.conversation_id).shift(-1)
+        both = gaps.notna() & after.notna()
+        assert (gaps - after).abs()[both].lt(0.001).mean() < 0.05
+        changed = own[own.groupby("account_id").ip.shift() != own.ip]
+        hour = (changed.ts - frame.ts.min().normalize()) // pd.Timedelta(hours=1)
+        assert hour.mod(30).value_counts(normalize=True).max() < 0.12
+
+
+@pytest.mark.parametrize("traffic", ["evasive"], indirect=True)
+def test_careful_accounts_come_from_where_they_claim_to_be(traffic: list[Frame]) -> None:
+    """Few networks an account, as ordinary people have; not one of another country every day."""
+    for frame in traffic:
+        networks = frame.ip.str.split(".").str[:2].str.join(".")
+        per_account = networks.groupby(frame.account_id).nunique()
+        careful = per_account[frame[frame.campaign].account_id.unique()]
+        assert careful.median() <= per_account.median() + 1
+
+
 def test_account_ids_are_in_no_order(traffic: list[Frame]) -> None:
     areas = []
     for frame in traffic:

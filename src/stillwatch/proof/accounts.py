@@ -67,6 +67,7 @@ class Accounts:
     own_system: np.ndarray[Any, Any]
     offers_tools: np.ndarray[Any, Any]
     batches: np.ndarray[Any, Any]
+    wants_json: np.ndarray[Any, Any]
     keys: Ints
     output_bias: Floats
     vpn: np.ndarray[Any, Any]
@@ -183,6 +184,7 @@ def _habits(rng: np.random.Generator, app: np.ndarray[Any, Any]) -> dict[str, An
         "own_system": exact_share(rng, app, 0.6),
         "offers_tools": exact_share(rng, app, 0.2),
         "batches": exact_share(rng, app, 0.08),
+        "wants_json": exact_share(rng, app, 0.08) & ~app,
         "keys": rng.geometric(0.75, count).astype(np.int64),
         "output_bias": rng.normal(0.0, 0.4, count),
     }

@@ -23,13 +23,13 @@ _RENDERED = 65_536
 _SALT = np.uint64(0x6C656E67746873)
 
 
-def through_application(spoken: Speech, app: Any) -> None:
-    """The provider's own application takes no system prompts: what there is goes into the prompt."""
+def through_application(spoken: Speech, app: Any, opens: Any) -> None:
+    """The provider's own application takes no system prompts: what there is opens the conversation's first message."""
     there = pa.array(app)
     both = pc.and_(there, pc.is_valid(spoken.system))
     if pc.any(both).as_py():
         whole = pc.binary_join_element_wise(spoken.system, spoken.prompt, pa.scalar("\n\n", pa.string()))
-        spoken.prompt = pc.if_else(both, whole, spoken.prompt)
+        spoken.prompt = pc.if_else(pc.and_(both, pa.array(opens)), whole, spoken.prompt)
         spoken.system = pc.if_else(there, pa.scalar(None, pa.string()), spoken.system)
 
 
@@ -132,5 +132,5 @@ def _sampled(actor: Actor[Any], rows: Rows, size: int) -> Rows:
 
 def _tokens(actor: Actor[Any], rows: Rows) -> Floats:
     spoken = actor.speech(rows)
-    through_application(spoken, actor.accounts.app[rows.account])
+    through_application(spoken, actor.accounts.app[rows.account], rows.turn == 0)
     return text_tokens(spoken)

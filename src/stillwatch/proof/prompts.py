@@ -30,6 +30,7 @@ _POOLS = ("seed_problems", "tool_queries", "instructions", "benchmarks", "suppor
 # Whole numbers that can be changed; exponents, indices, decimals, dates and names are left alone.
 _NUMBER = re.compile(r"(?<![\w\\^_.,/:])\d{1,4}(?![.,]\d|\w{2}|[\d/:])")
 _VARIED = 4
+_FRAME = "Please solve the programming task below using a self-contained code snippet in a markdown code block."
 # Lists whose phrases identify a text are split; function words and numbers are common to both halves.
 _SPLIT = frozenset({"core", "followup", "thing", "concept", "occasion", "plan", "saying", "answer_part", "rubric",
                     "constraint", "passage_part", "desktop_task", "screen", "table_question", "sensitive",
@@ -65,6 +66,11 @@ def _read(name: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in gzip.decompress(data).splitlines()]
 
 
+def _stripped(text: str) -> str:
+    """An item without the frame that its collection put around it, and without its typesetting."""
+    return text.replace("\u00a0", " ").removeprefix(_FRAME).strip()
+
+
 def _yaml(name: str) -> dict[str, Any]:
     # The parser in C, where PyYAML was built with it, saves every process a second.
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -94,7 +100,7 @@ class Library:
                 if half_of(row["text"]) == half:
                     grouped.setdefault(row["kind"], []).append(row)
         for kind, rows in grouped.items():
-            self._pools[kind] = pa.array([row["text"] for row in rows], pa.string())
+            self._pools[kind] = pa.array([_stripped(row["text"]) for row in rows], pa.string())
         self._segments = _segments([row["text"] for row in grouped["math_problem"]])
         # Seeds that hold numbers enough to be varied.
         self._varied = np.flatnonzero((self._segments[1] >= 2).sum(axis=1) >= 2)

@@ -165,6 +165,11 @@ class _Chunk:
         return models
 
     @cached_property
+    def batched(self) -> Ints:
+        """Whether each row is in a batch job, which nothing streams."""
+        return np.where(self.app, 0, self.by_actor(lambda actor, part: actor.operations(part)))
+
+    @cached_property
     def speech(self) -> Speech:
         """What the requests hold; of a mute simulation without its texts."""
         pieces = [(at, self._said(actor, rows)) for actor, at, rows in self.parts]
@@ -173,7 +178,7 @@ class _Chunk:
             # Lists are slow to move: they are put in order below, once.
             said.tools = pa.nulls(len(said.tools))
         said = scatter(pieces, len(self.owner))
-        through_application(said, self.app)
+        through_application(said, self.app, self.rows.turn == 0)
         if "tools" in self.on.wanted:
             said.tools = self._offered(tools)
         return said
@@ -215,10 +220,9 @@ class _Chunk:
             "sdk": lambda: look(world.clients.sdks, self.habit("client")),
             "ja4": lambda: look(world.clients.tls, self.habit("client")),
             "model": lambda: look(world.model_names, self.model),
-            "operation": lambda: look(_OPERATIONS, np.where(
-                app, 0, self.by_actor(lambda actor, part: actor.operations(part)))),
-            "stream": lambda: pa.array(
-                as_uniform(again(self.talk, "stream")) < np.where(app, 1.0, self.habit("streaming"))),
+            "operation": lambda: look(_OPERATIONS, self.batched),
+            "stream": lambda: pa.array((self.batched == 0) & (
+                as_uniform(again(self.talk, "stream")) < np.where(app, 1.0, self.habit("streaming")))),
             "logprobs": lambda: pa.array(self.habit("logprobs") == 1, mask=(self.habit("logprobs") < 0) | app),
             "reasoning_effort": lambda: look(_EFFORTS, np.maximum(self.habit("effort"), 0),
                                              (self.habit("effort") < 0) | app),

@@ -122,8 +122,12 @@ class Actor(ABC, Generic[P]):
 
     def operations(self, rows: Rows) -> Ints:
         """Whether each row is an element of a batch job: single requests of the accounts that use them."""
-        batched: Ints = (self.accounts.batches[rows.account] & (rows.turn == 0) & (rows.stream != 0)).astype(np.int64)
+        batched: Ints = (self.accounts.batches[rows.account] & self.programmed(rows)).astype(np.int64)
         return batched
+
+    def programmed(self, rows: Rows) -> np.ndarray[Any, Any]:
+        """Whether each row is a program's single request, which could as well be in a batch: by default none is."""
+        return np.zeros(len(rows), dtype=bool)
 
     def own(self, rows: Rows) -> np.ndarray[Any, Any]:
         """Whether each row is the actor's own, for the labels."""
@@ -181,7 +185,20 @@ class Actor(ABC, Generic[P]):
         """The system prompt that clients send by default, for accounts that have that habit."""
         key, who = self.identity(rows)
         text = self.world.prompts.common.slot("default_system", mix(sub(key, "default"), who))
-        return pa.compute.if_else(pa.array(self.accounts.own_system[rows.account]), text, pa.scalar(None, pa.string()))
+        return pa.compute.if_else(pa.array(self.sends_system(rows)), text, pa.scalar(None, pa.string()))
+
+    def sends_system(self, rows: Rows) -> np.ndarray[Any, Any]:
+        """Whether each row's client has the habit of a system prompt; the provider's own application has none."""
+        sends: np.ndarray[Any, Any] = self.accounts.own_system[rows.account] & ~self.accounts.app[rows.account]
+        return sends
+
+    def ordinary_system(self, rows: Rows) -> pa.Array:
+        """What people's clients send: two in five the default, the others a text of their owner's."""
+        key, who = self.identity(rows)
+        own = self.world.prompts.own_system(mix(sub(key, "system"), who))
+        default = uniforms(sub(key, "default system"), who) < 0.4
+        text = pa.compute.if_else(pa.array(default), self.common_system(rows), own)
+        return pa.compute.if_else(pa.array(self.sends_system(rows)), text, pa.scalar(None, pa.string()))
 
     def tooled(self, rows: Rows) -> pa.Array:
         """Tools of the accounts that offer any: each its own set, in every request."""

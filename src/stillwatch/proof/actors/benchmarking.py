@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -107,6 +107,10 @@ class Benchmarking(Actor[BenchmarkingParameters]):
     def models(self, rows: Rows) -> Ints:
         """The model of the run."""
         return self.run_model[rows.item % 100_000]
+
+    def programmed(self, rows: Rows) -> np.ndarray[Any, Any]:
+        """All are a harness's."""
+        return np.ones(len(rows), dtype=bool)
 
     def addresses(self, rows: Rows) -> Ints:
         """The machines of one site."""

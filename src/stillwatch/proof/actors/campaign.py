@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -13,7 +13,7 @@ from stillwatch.proof.accounts import Accounts
 from stillwatch.proof.actors.base import Speech, hour_of_day, scatter
 from stillwatch.proof.actors.campaign_parameters import CampaignParameters
 from stillwatch.proof.actors.operated import COVER, RELAYED, Operated, between
-from stillwatch.proof.draws import Floats, Ints, Key, choose, sub, uniforms
+from stillwatch.proof.draws import Floats, Ints, Key, choose, normals, sub, uniforms
 from stillwatch.proof.parameters import ActorParameters
 from stillwatch.proof.prompts import Family
 from stillwatch.proof.rows import Rows
@@ -182,20 +182,30 @@ class Campaign(Operated[CampaignParameters]):
         items = len(account)
         conv = self.conversation_ids(day, items)
         start = self._jittered(day, start, account, conv)
-        turns = np.where(rng.random(items) < single, 1, 1 + rng.geometric(1.0 / (_TURNS - 1.0), items)).clip(1, 12)
+        turns = np.where(self._single(conv), 1, 1 + rng.geometric(1.0 / (_TURNS - 1.0), items)).clip(1, 12)
         which = np.repeat(np.arange(items), turns)
         turn = np.arange(len(which)) - np.repeat(np.cumsum(turns) - turns, turns)
-        # A program answers a tool call within seconds.
-        gap = (turn * (8.0 + 20.0 * uniforms(sub(self.key, "gap"), conv[which])) * SECOND).astype(np.int64)
+        # A program answers within seconds of the model, which takes its own time.
+        gap = np.where(turn == 0, 0.0, 4.0 + np.exp(2.8 + 0.7 * normals(sub(self.key, "gap"), conv[which], turn)))
+        waited = np.cumsum(gap)
+        waited -= np.repeat(waited[np.cumsum(turns) - turns], turns)
         weights = [weights for first, weights in self.phases if first <= day][-1]
         stream = choose(weights, sub(self.key, "family"), conv) + (_PROBE if probing else 0)
         item = conv
         if probing and self.parameters.probing is not None:
             # A few problems in many wordings: which wording answers best?
             item = conv % self.parameters.probing.items
-        rows = Rows.make(start[which] + gap, account[which], conv[which], turn=turn, stream=stream[which],
-                         item=item[which])
+        rows = Rows.make(start[which] + (waited * SECOND).astype(np.int64), account[which], conv[which], turn=turn,
+                         stream=stream[which], item=item[which])
         return rows.take(self.pool_at(rows.ts) == self.pool[rows.account])
+
+    def _single(self, conv: Ints) -> np.ndarray[Any, Any]:
+        """Whether an item takes one request."""
+        return uniforms(sub(self.key, "single turn"), conv) < self.parameters.single_turn
+
+    def programmed(self, rows: Rows) -> np.ndarray[Any, Any]:
+        """The work list's single requests; what is relayed or cover is people's."""
+        return np.asarray((rows.stream >= 0) & self._single(rows.conv))
 
     def _dealt(self, day: int, start: Ints, rng: np.random.Generator, probing: bool) -> Ints:
         """Each item to exactly one account of the pool that is in use at its time; -1 where none can take it."""
@@ -277,14 +287,18 @@ class Campaign(Operated[CampaignParameters]):
         later = rows.turn > 0
         if later.any():
             # A tool answers, or the program asks for more of the same.
-            slot = "observation" if family.tools or family.capability == "computer_use" else "continuation"
-            step = library.things.slot(slot, self.keys_of("step", rows.item, rows.turn), "s")
+            steps = self.keys_of("step", rows.item, rows.turn)
+            step = library.things.slot("continuation", steps, "s")
+            if family.tools or family.capability == "computer_use":
+                # In the provider's own application there are no tools to answer.
+                step = pa.compute.if_else(pa.array(self.accounts.app[rows.account]), step,
+                                          library.things.slot("observation", steps, "s"))
             prompt = pa.compute.if_else(pa.array(later), step, prompt)
         spoken = self._spoken(prompt, self._injected(system, len(rows)), rows)
         spoken.capability[:] = family.capability
         spoken.images[:] = family.images
-        if family.tools:
-            spoken.tools = library.family_tools(family, keys)
+        spoken.tools = library.family_tools(family, keys) if family.tools else self.tooled(rows)
+        spoken.json_format = self.accounts.wants_json[rows.account]
         return spoken
 
     def _spoken(self, prompt: pa.Array, system: pa.Array | None, rows: Rows) -> Speech:
@@ -294,9 +308,10 @@ class Campaign(Operated[CampaignParameters]):
         """
         if system is None:
             return Speech.plain(prompt, self.common_system(rows))
-        habit = pa.array(self.accounts.own_system[rows.account])
+        habit = pa.array(self.sends_system(rows))
+        opens = pa.array(~self.sends_system(rows) & (rows.turn == 0))
         whole = pa.compute.binary_join_element_wise(system, prompt, pa.scalar("\n\n", pa.string()))
-        return Speech.plain(pa.compute.if_else(habit, prompt, whole),
+        return Speech.plain(pa.compute.if_else(opens, whole, prompt),
                             pa.compute.if_else(habit, system, pa.scalar(None, pa.string())))
 
     def _injected(self, system: pa.Array | None, rows: int) -> pa.Array | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -127,13 +127,7 @@ class Individuals(Actor[IndividualsParameters]):
             spoken = self.chat(part)
             tried = self.world.prompts.things.slot("launch_try", self.keys_of("try", part.conv))
             spoken.prompt = pa.compute.if_else(pa.array((part.stream == TRY) & (part.turn == 0)), tried, spoken.prompt)
-            owns = self.accounts.own_system[part.account]
-            system = self.world.prompts.own_system(self.keys_of("system", part.account))
-            # Many keep what their client sends anyway.
-            default = uniforms(sub(self.key, "default system"), part.account) < 0.4
-            system = pa.compute.if_else(pa.array(default), self.common_system(part), system)
-            spoken.system = pa.compute.if_else(pa.array(owns & ~self.accounts.app[part.account]), system,
-                                               pa.scalar(None, pa.string()))
+            spoken.system = self.ordinary_system(part)
             spoken.tools = self.tooled(part)
             pieces.append((talk, spoken))
         script = np.flatnonzero(rows.stream == SCRIPT)
@@ -144,13 +138,17 @@ class Individuals(Actor[IndividualsParameters]):
     def _programs(self, rows: Rows) -> Speech:
         library = self.world.prompts
         keys = self.keys_of("data", rows.conv)
-        habit = (self.keys_of("program", rows.account) % np.uint64(5)).astype(np.int64)
-        slots = ("passage", "coding", "chat", "table", "math_fresh")
+        slots = ("passage", "coding", "chat", "table", "math_fresh", "code_problem", "tool_query", "instruction_fresh")
+        habit = (self.keys_of("program", rows.account) % np.uint64(len(slots))).astype(np.int64)
         prompt = by_group(habit, lambda group, places: library.things.slot(slots[group], keys[places], "own"))
         spoken = Speech.plain(prompt)
         system = library.own_system(self.keys_of("system", rows.account))
         spoken.system = pa.compute.if_else(pa.array(self.accounts.own_system[rows.account]), system,
                                            pa.scalar(None, pa.string()))
         spoken.tools = self.tooled(rows)
-        spoken.json_format = (self.keys_of("json", rows.account) % np.uint64(4) == 0)
+        spoken.json_format = self.accounts.wants_json[rows.account]
         return spoken
+
+    def programmed(self, rows: Rows) -> np.ndarray[Any, Any]:
+        """Programs' requests."""
+        return np.asarray(rows.stream == SCRIPT)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -64,6 +64,10 @@ class LicensedGeneration(Actor[LicensedGenerationParameters]):
         conv = self.conversation_ids(day, count)
         return Rows.make(ts, rng.integers(0, self.count, count), conv,
                          stream=choose(np.ones(len(self.families)), sub(self.key, "family"), conv))
+
+    def programmed(self, rows: Rows) -> np.ndarray[Any, Any]:
+        """All are."""
+        return np.ones(len(rows), dtype=bool)
 
     def addresses(self, rows: Rows) -> Ints:
         """Its servers."""

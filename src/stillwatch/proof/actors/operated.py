@@ -187,9 +187,18 @@ class Operated(Actor[P], Generic[P]):
         hour = (rows.ts - self.world.start) // HOUR
         which = mix(sub(self.key, "exit"), rows.account, hour, rows.conv % 2) % np.uint64(told.per_account)
         number = (mix(sub(self.key, "exits of"), rows.account, which) % np.uint64(len(self.exits))).astype(np.int64)
-        own = self.world.networks.within(self.own_prefixes, sub(self.key, "own"), rows.account, hour // 30)
+        own = self._own_address(rows)
         private = uniforms(sub(self.key, "private"), rows.account, hour) < self.private
         return np.where(private, own, self.exits[number])
+
+    def _own_address(self, rows: Rows) -> Ints:
+        """An address of the account's own: at home where it claims to be, or a server, each for its own time."""
+        if self.parameters.proxies.kind in ("residential", "mobile"):
+            return super().addresses(rows)
+        who = rows.account
+        elapsed = (rows.ts - self.world.start) / DAY
+        lease = np.floor(elapsed / self.accounts.lease[who] + uniforms(sub(self.key, "phase"), who)).astype(np.int64)
+        return self.world.networks.within(self.own_prefixes, sub(self.key, "own"), who, lease)
 
     def customers(self, day: int, count: int, stream: int, rng: np.random.Generator) -> Rows:
         """About so many exchanges of ordinary conversations that come through the accounts in use."""
@@ -210,5 +219,7 @@ class Operated(Actor[P], Generic[P]):
         """What customers of many countries say; cover is in the account's own language."""
         language = choose(np.array([8, 2, 1, 1, 1, 1, 1, 1]), sub(self.key, "language"), rows.conv) if relayed else None
         spoken = self.chat(rows, language)
-        spoken.system = self.common_system(rows)
+        spoken.system = self.ordinary_system(rows)
+        spoken.tools = self.tooled(rows)
+        spoken.json_format = self.accounts.wants_json[rows.account]
         return spoken

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -71,6 +71,10 @@ class Reseller(Actor[ResellerParameters]):
     def end_users(self, rows: Rows) -> pa.Array:
         """The reseller names its end users."""
         return hexes(mix(sub(self.key, "user id"), self._user(rows.conv)), "user_", 10)
+
+    def programmed(self, rows: Rows) -> np.ndarray[Any, Any]:
+        """End users' programs."""
+        return np.asarray(rows.stream == 1)
 
     def addresses(self, rows: Rows) -> Ints:
         """The reseller's servers."""
