@@ -44,7 +44,7 @@ bench: install
 	$(BIN)/python benchmarks/simulate_speed.py
 	$(BIN)/python benchmarks/scan_speed.py
 
-# Figures of detection beside other methods, on every shipped scenario, to docs/scoreboard.md: about 40 minutes on two
+# Figures of detection beside other methods, on every shipped scenario, to docs/scoreboard.md: about 20 minutes on two
 # cores. It goes on where it was interrupted; BOARD takes its options, such as BOARD="--scenarios demo --seeds 1001".
 scoreboard: install
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --group scoreboard
