@@ -17,8 +17,8 @@ import pytest
 
 from stillwatch.errors import InputError
 from stillwatch.pipeline import Clock, Quiet, ScanInputs, scan
-from stillwatch.proof import Wanted, power, simulate
-from stillwatch.proof.power import run
+from stillwatch.proof import simulate
+from stillwatch.proof.power import Wanted, power, run
 from stillwatch.proof.power.grid import Point
 from stillwatch.proof.power.logs import read_base
 from stillwatch.proof.power.plant import plant
@@ -177,7 +177,7 @@ PROGRAM = """
 import sys
 from pathlib import Path
 from stillwatch.pipeline import ScanInputs
-from stillwatch.proof import Wanted, power
+from stillwatch.proof.power import Wanted, power
 from stillwatch.proof.power.grid import Point
 from stillwatch.settings import DeploymentKey, load_settings
 
