@@ -75,7 +75,7 @@ def _yaml(name: str) -> dict[str, Any]:
     # The parser in C, where PyYAML was built with it, saves every process a second.
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     read: dict[str, Any] = yaml.load(
-        (resources.files("stillwatch") / f"data/prompts/{name}.yaml").read_text("utf-8"), loader)  # noqa: S506
+        (resources.files("stillwatch") / f"data/prompts/{name}.yaml").read_text("utf-8"), loader)  # noqa: S506 - safe
     return read
 
 
