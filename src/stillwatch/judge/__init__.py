@@ -4,12 +4,11 @@ from stillwatch.judge.candidate import Candidate, SharedValue
 from stillwatch.judge.hypotheses import Explanations, fit, shipped
 from stillwatch.judge.measure import FEATURES, Measured, measure
 from stillwatch.judge.qvalues import q_values
-from stillwatch.judge.rewire import REWIRED, rewire, strata
+from stillwatch.judge.rewire import rewire, rewire_sightings, strata
 from stillwatch.judge.verdict import Judged, Knowledge, judge
 
 __all__ = [
     "FEATURES",
-    "REWIRED",
     "Candidate",
     "Explanations",
     "Judged",
@@ -21,6 +20,7 @@ __all__ = [
     "measure",
     "q_values",
     "rewire",
+    "rewire_sightings",
     "shipped",
     "strata",
 ]

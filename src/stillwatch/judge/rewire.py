@@ -1,25 +1,21 @@
 """Decoys: the user's own logs with chance in place of coordination.
 
-Whole blocks (address and client seen together) change owners within strata of accounts that are alike; each
-account keeps its number of blocks, each block the number of accounts that carry it. What stays with its
-account (payment, identity, content) does not move. Decoys falsify chance coordination only: classes, resellers
-and popular tools are coordinated, and are judged by their own hypotheses.
+Within strata of accounts that are alike, whole blocks (address and client seen together), whole sign-ups (payment and
+identity together) and contents change owners; each account keeps its number of each, each value the number
+of accounts that carry it. What was seen together stays together, so that innocent correlation survives. Decoys falsify
+chance coordination only: classes, resellers and popular tools are coordinated, and are judged by their own hypotheses.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-__all__ = ["MAX_CANDIDATES", "MIN_STRATUM", "REWIRED", "rewire", "strata"]
-
-REWIRED = frozenset({"network", "client"})
-"""Families whose sightings move with their block. Groups are compared with decoys by what they share in these: what
-does not move is the same in every decoy and would only drown what does."""
+__all__ = ["MAX_CANDIDATES", "MIN_STRATUM", "rewire", "rewire_sightings", "strata"]
 
 MIN_STRATUM = 50
 """Fewest accounts of a stratum; smaller ones are merged."""
@@ -75,11 +71,47 @@ def rewire(blocks: pa.Table, of_account: pa.Table, seed: int) -> pa.Table:
     place = pc.index_in(blocks["account_id"], value_set=of_account["account_id"])
     words = pc.fill_null(of_account["stratum"].take(place), "all").combine_chunks().dictionary_encode()
     stratum: npt.NDArray[np.int64] = words.indices.to_numpy(zero_copy_only=False).astype(np.int64)
-    rng = np.random.default_rng(seed)
-    source = np.arange(blocks.num_rows)
-    # One random key a row: sorting by it within a stratum is a permutation of the stratum.
-    shuffled = np.lexsort((rng.random(blocks.num_rows), stratum))
-    in_place = np.argsort(stratum, kind="stable")
-    source[in_place] = shuffled
-    owner = blocks["account_id"].take(pa.array(source))
+    owner = blocks["account_id"].take(pa.array(_exchange(stratum, np.random.default_rng(seed))))
     return blocks.set_column(blocks.schema.get_field_index("account_id"), blocks.schema.field("account_id"), owner)
+
+
+SIGN_UP = frozenset({"payment", "identity"})
+"""Families that are fixed at sign-up: they change owners together, as one record."""
+
+
+def rewire_sightings(sightings: pa.Table, of_account: pa.Table, family_of: Mapping[str, tuple[str, int]],
+                     seed: int) -> pa.Table:
+    """Give sightings (schema ``SIGHTINGS``) that no block carries other owners of the same stratum, at random.
+
+    What an account signed up with moves as one; other sightings move one by one within their kind. The result
+    depends on ``seed`` and on what was seen, not on the order of rows or the names of accounts.
+    """
+    order = ["kind", "value", "first_seen", "last_seen", "count", "account_id"]
+    sightings = sightings.sort_by([(name, "ascending") for name in order])
+    rng = np.random.default_rng([seed, 1])
+    words = sightings["account_id"].combine_chunks().dictionary_encode()
+    account = words.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+    place = pc.index_in(words.dictionary, value_set=of_account["account_id"])
+    named = pc.fill_null(of_account["stratum"].take(place), "all").combine_chunks().dictionary_encode()
+    stratum = named.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+    kinds = sightings["kind"].combine_chunks().dictionary_encode()
+    kind = kinds.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+    at_sign_up = np.array([family_of.get(name, (name, 1))[0] in SIGN_UP for name in kinds.dictionary.to_pylist()],
+                          dtype=bool)[kind]
+    # Accounts stand in the order in which sorted sightings first name them, so that their names do not matter.
+    other = _exchange(stratum, rng)
+    owner = account.copy()
+    owner[at_sign_up] = other[account[at_sign_up]]
+    loose = np.flatnonzero(~at_sign_up)
+    owner[loose] = account[loose][_exchange(kind[loose] * (int(stratum.max(initial=0)) + 1) + stratum[account[loose]],
+                                            rng)]
+    names = words.dictionary.take(pa.array(owner))
+    return sightings.set_column(sightings.schema.get_field_index("account_id"), sightings.schema.field("account_id"),
+                                names)
+
+
+def _exchange(block: npt.NDArray[np.int64], rng: np.random.Generator) -> npt.NDArray[np.int64]:
+    """For each place, the place that it takes from: a random permutation within every block."""
+    source = np.empty(len(block), dtype=np.int64)
+    source[np.argsort(block, kind="stable")] = np.lexsort((rng.random(len(block)), block))
+    return source

@@ -2,8 +2,8 @@
 
 from stillwatch.link.incidence import Incidence, encode
 from stillwatch.link.learn import LinkModel
-from stillwatch.link.linking import Linked, group_name, link
-from stillwatch.link.score import shared_values, strength
+from stillwatch.link.linking import Linked, find_groups, group_name, link
+from stillwatch.link.score import shared_values
 from stillwatch.link.settle import MIN_MEMBERS, Group
 from stillwatch.link.streams import Stream, attributed, separate
 
@@ -16,9 +16,9 @@ __all__ = [
     "Stream",
     "attributed",
     "encode",
+    "find_groups",
     "group_name",
     "link",
     "separate",
     "shared_values",
-    "strength",
 ]

@@ -8,15 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from stillwatch.link.groups import choose_edges, partition
+from stillwatch.link.cells import cells_of
+from stillwatch.link.cocluster import proposals
 from stillwatch.link.incidence import Incidence, Ints, encode
 from stillwatch.link.learn import LinkModel, learn, weigh
-from stillwatch.link.pairs import Floats, Pairs, share_pairs
-from stillwatch.link.settle import MIN_MEMBERS, Group, absorb, settle, without_repeats
+from stillwatch.link.pairs import Floats, Pairs, choose_edges, share_pairs
+from stillwatch.link.settle import Group, groups_of
 from stillwatch.schema import EDGES, GROUPS, conform
 from stillwatch.settings import DeploymentKey
 
-__all__ = ["Linked", "group_name", "link"]
+__all__ = ["Linked", "find_groups", "group_name", "link"]
 
 
 @dataclass(frozen=True)
@@ -75,15 +76,13 @@ def link(sightings: pa.Table, family_of: Mapping[str, tuple[str, int]], *, seed:
         model = _aligned(model, incidence)
     bits, probability = weigh(pairs, model)
     edges = choose_edges(probability)
-    found = partition(pairs, edges, bits[edges].sum(axis=1), incidence.size, seed)
-    groups = []
-    for label in range(found.label.max(initial=-1) + 1):
-        members = np.flatnonzero(found.label == label)
-        group = settle(incidence, members) if len(members) >= MIN_MEMBERS else None
-        if group is not None:
-            groups.append(group)
-    groups = absorb(incidence, without_repeats(groups, incidence.size))
-    return Linked(incidence, model, pairs, edges, bits, tuple(without_repeats(groups, incidence.size)))
+    return Linked(incidence, model, pairs, edges, bits, tuple(find_groups(incidence, seed)))
+
+
+def find_groups(incidence: Incidence, seed: int) -> list[Group]:
+    """The groups alone, strongest first: communities of accounts and values propose, evidence decides."""
+    cells = cells_of(incidence)
+    return groups_of(cells, proposals(cells, seed))
 
 
 def _aligned(model: LinkModel, incidence: Incidence) -> LinkModel:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from stillwatch.link.incidence import Incidence, Ints
 
-__all__ = ["Pairs", "share_pairs"]
+__all__ = ["Pairs", "choose_edges", "share_pairs"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -152,3 +152,8 @@ def _popular(incidence: Incidence, popular: npt.NDArray[np.bool_], a: Ints, b: I
             worth = [rarity[np.searchsorted(keys, end[here][place] * values + value)] for end in (a, b)]
             best[start + place, family] = np.minimum(*worth)
     return best
+
+
+def choose_edges(probability: Floats) -> Ints:
+    """Indices of the pairs that are shown as edges: those more probably run together than not."""
+    return np.flatnonzero(probability >= 0.5).astype(np.int64)

@@ -8,7 +8,7 @@ from scipy.special import gammaln
 from stillwatch.link.incidence import Incidence, Ints
 from stillwatch.link.pairs import Floats
 
-__all__ = ["shared_values", "strength", "surprise"]
+__all__ = ["shared_values", "surprise"]
 
 
 def shared_values(incidence: Incidence, members: Ints) -> tuple[Ints, Ints, Floats]:
@@ -62,10 +62,3 @@ def surprise(carriers: Ints, accounts: int, degree: Ints, members: int) -> Float
                 break
     bits: Floats = np.maximum(-(first + np.log(total)) / np.log(2.0), 0.0)
     return bits[place.ravel()]
-
-
-def strength(incidence: Incidence, members: Ints) -> Floats:
-    """Bits a family: the sum of the surprise of its values. A score, not a likelihood ratio."""
-    codes, _, bits = shared_values(incidence, members)
-    total = np.bincount(incidence.family[codes], weights=bits, minlength=len(incidence.families))
-    return total.astype(np.float64)

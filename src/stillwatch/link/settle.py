@@ -1,35 +1,39 @@
-"""Groups of edges → groups of accounts: who else belongs, who does not, and which two groups are one."""
+"""Proposals → groups: who else belongs, who does not, and which proposals are one group."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy.sparse as sp
 from scipy.special import gammaln
 
-from stillwatch.link.incidence import Incidence, Ints
-from stillwatch.link.membership import Membership, belonging
+from stillwatch.link.cells import Cells
+from stillwatch.link.evidence import Evidence, evidence, stock_of
+from stillwatch.link.incidence import Ints
 from stillwatch.link.pairs import Floats
-from stillwatch.link.score import strength
 
-__all__ = ["MIN_MEMBERS", "Group", "absorb", "settle", "without_repeats"]
+__all__ = ["MIN_MEMBERS", "Group", "describe", "groups_of", "membership_matrix", "settle"]
 
 MIN_MEMBERS = 3
 """Fewest accounts of a group. Two accounts that share a card are a household more often than not, and an account
 cannot be judged against a group of one other."""
 
-_ROUNDS = 50
-_TRIALS = 10
+_MARGIN = 3.0  # bits above the prior: eight to one
+_TYPICAL = 0.2  # a member shows at least this share of what the median member shows
+_ROUNDS = 8
+_ALIKE = 0.7  # Jaccard index from which two groups are one
+_RECURS = 0.5  # Jaccard index from which a group of one proposal is found again in another
 
 
 @dataclass(frozen=True, eq=False)
 class Group:
-    """Accounts (codes) that belong together, how surely, and how surprising what they share is.
+    """Accounts (codes) that belong together, how surely, and what ties them.
 
-    ``members`` are the accounts at least as probably in as not; ``probability`` is theirs, ``bits`` theirs a
-    family (members × families); ``strength`` is the surprise of what they share in bits a family, and ``choice``
-    the bits that it takes to name them among all accounts, log2 of the number of groups of that size.
+    ``members`` are sorted; ``probability`` is theirs, ``bits`` theirs a family (members × families); ``strength`` adds
+    them up a family; ``choice`` is the bits that it takes to name the members among all accounts, log2 of the
+    number of groups of that size; ``stability`` is the share of the proposals in which the group was found.
     """
 
     members: Ints
@@ -37,92 +41,176 @@ class Group:
     bits: Floats
     strength: Floats
     choice: float
+    stability: float = 1.0
 
     @property
     def score(self) -> float:
-        """Surprise over all families, less what choosing these accounts out of all would give by itself."""
+        """Evidence of all members, less what choosing these accounts out of all would give by itself."""
         return float(self.strength.sum()) - self.choice
 
 
-def settle(incidence: Incidence, members: Ints) -> Group | None:
-    """Let the group take in and let go of accounts until its members are those more probably in than not.
-
-    Pairs too weak to be edges still show against the whole group. Of a group whose members share no more than
-    some group of that size would by chance (score ≤ 0), nothing is left.
-    """
-    seen = belonging(incidence, members)
-    for _ in range(_ROUNDS):
-        chosen = np.flatnonzero(seen.probability >= 0.5)
-        if len(chosen) < MIN_MEMBERS:
-            return None
-        same = np.array_equal(chosen, members)
-        members = chosen
-        if same:
-            break
-        seen = belonging(incidence, members)
-    group = _group(incidence, members, seen)
-    return group if group.score > 0 else None
-
-
-def absorb(incidence: Incidence, groups: list[Group]) -> list[Group]:
-    """Let stronger groups take in weaker ones whole.
-
-    Accounts that share a card among themselves and everything else with a larger group fail one by one, since
-    their card is none of the larger group's; together they bring it along. Two groups are one where their
-    union scores more than both apart, as in minimum description length: it is cheaper to name, and what they
-    share across outweighs that what each shares within is less surprising in a larger group. At most
-    ``_TRIALS`` of the most promising unions are tried a group.
-    """
-    left = list(groups)
-    kept = []
-    while left:
-        strong = left.pop(0)
-        while True:
-            union = next(_unions(incidence, strong, left), None)
-            if union is None:
-                break
-            strong, weak = union
-            left.remove(weak)
-        kept.append(strong)
-    return kept
-
-
-def _unions(incidence: Incidence, strong: Group, others: list[Group]) -> Iterator[tuple[Group, Group]]:
-    """Unions that hold of ``strong`` with another group, and that group; most promising first."""
-    if not others:
-        return
-    gain = np.maximum(belonging(incidence, strong.members).bits, 0.0).sum(axis=1)
-    promise = np.array([gain[group.members].mean() for group in others])
-    for place in np.argsort(-promise, kind="stable")[:_TRIALS]:
-        if promise[place] <= 0:
-            return
-        weak = others[place]
-        together = settle(incidence, np.union1d(strong.members, weak.members))
-        if together is not None and together.score > strong.score + weak.score:
-            yield together, weak
-
-
-def _group(incidence: Incidence, members: Ints, seen: Membership) -> Group:
-    choice = _choice(incidence.size, len(members))
-    return Group(members, seen.probability[members], seen.bits[members], strength(incidence, members), choice)
-
-
-def _choice(accounts: int, members: int) -> float:
+def choice(accounts: int, members: Ints | int) -> Floats:
     """log2 of the number of ways to choose the members, by the log-gamma function."""
-    ways = gammaln(accounts + 1) - gammaln(members + 1) - gammaln(accounts - members + 1)
-    return float(ways / np.log(2.0))
+    members = np.asarray(members, dtype=np.float64)
+    ways: Floats = (gammaln(accounts + 1) - gammaln(members + 1) - gammaln(accounts - members + 1)) / np.log(2.0)
+    return ways
 
 
-def without_repeats(groups: list[Group], accounts: int) -> list[Group]:
-    """Strongest first, leaving out a group most of whose members are in a stronger one already.
+def membership_matrix(cells: Cells, groups: Sequence[Ints]) -> sp.csr_array:
+    """Accounts × groups, 1 for members."""
+    rows = np.concatenate(groups) if groups else np.zeros(0, dtype=np.int64)
+    columns = np.repeat(np.arange(len(groups)), [len(group) for group in groups])
+    matrix = sp.csr_array((np.ones(len(rows)), (rows, columns)), shape=(cells.accounts, len(groups)))
+    matrix.sort_indices()
+    return matrix
 
-    An account may be in two groups; two descriptions of the same group are one.
+
+def settle(cells: Cells, groups: Sequence[Ints], rounds: int = _ROUNDS) -> list[Ints]:
+    """Let groups take in and let go of accounts, all at once, until little changes.
+
+    An account belongs where its evidence exceeds the prior log2(accounts / members) by three bits; it may belong
+    to several groups. A group that loses half of its members at once was no group: it is taken out before anybody
+    else is judged, since what it claimed as its stock is free again.
     """
-    taken = np.zeros(accounts, dtype=bool)
-    kept = []
-    for group in sorted(groups, key=lambda group: (-group.score, group.members.tolist())):
-        if 2 * taken[group.members].sum() > len(group.members):
+    for _ in range(rounds):
+        groups = [group for group in groups if len(group) >= MIN_MEMBERS]
+        if not groups:
+            return []
+        member = membership_matrix(cells, groups)
+        seen = evidence(cells, member, stock_of(cells, member))
+        size = np.array([len(group) for group in groups])
+        inside = seen.total > np.log2(cells.accounts / size)[seen.group] + _MARGIN
+        new = _split(seen.account[inside], seen.group[inside], len(groups))
+        stay = [np.intersect1d(old, now, assume_unique=True).size for old, now in zip(groups, new, strict=True)]
+        lost = np.array(stay) * 2 < size
+        if lost.any():
+            groups = [group for group, gone in zip(groups, lost, strict=True) if not gone]
             continue
-        taken[group.members] = True
-        kept.append(group)
-    return kept
+        moved = sum(len(old) + len(now) - 2 * kept for old, now, kept in zip(groups, new, stay, strict=True))
+        groups = _distinct(new)
+        if moved == 0:
+            break
+    return [group for group in groups if len(group) >= MIN_MEMBERS]
+
+
+def _split(account: Ints, group: Ints, groups: int) -> list[Ints]:
+    """Members a group; ``group`` is sorted, accounts are sorted within."""
+    return np.split(account, np.searchsorted(group, np.arange(1, groups)))
+
+
+def _distinct(groups: Sequence[Ints]) -> list[Ints]:
+    """Leave out groups that a larger one repeats."""
+    order = sorted(range(len(groups)), key=lambda place: (-len(groups[place]), groups[place].tolist()))
+    ranked = [groups[place] for place in order if len(groups[place]) >= MIN_MEMBERS]
+    keep = np.zeros(len(ranked), dtype=bool)
+    for place, alike in enumerate(_alike(ranked, _ALIKE) if ranked else []):
+        keep[place] = not keep[alike[alike < place]].any()
+    return [group for group, is_kept in zip(ranked, keep, strict=True) if is_kept]
+
+
+def _alike(groups: Sequence[Ints], least: float) -> list[Ints]:
+    """For each group, the places of all groups whose Jaccard index with it is at least ``least``, itself included."""
+    rows = np.concatenate(groups)
+    columns = np.repeat(np.arange(len(groups)), [len(group) for group in groups])
+    held = sp.csr_array((np.ones(len(rows)), (rows, columns)), shape=(int(rows.max()) + 1, len(groups)))
+    shared = sp.coo_array(held.T @ held)
+    size = np.array([len(group) for group in groups], dtype=np.float64)
+    a, b = shared.coords
+    alike = shared.data / (size[a] + size[b] - shared.data) >= least
+    a, b = a[alike].astype(np.int64), b[alike].astype(np.int64)
+    order = np.lexsort((b, a))
+    return np.split(b[order], np.searchsorted(a[order], np.arange(1, len(groups))))
+
+
+def describe(cells: Cells, groups: Sequence[Ints], stability: Sequence[float] | None = None) -> list[Group]:
+    """Groups with their members' evidence; members far less typical than the others are left out."""
+    if not groups:
+        return []
+    member = membership_matrix(cells, groups)
+    seen = evidence(cells, member, stock_of(cells, member))
+    edges = np.searchsorted(seen.group, np.arange(len(groups) + 1))
+    found = [_one(cells, seen, slice(edges[place], edges[place + 1]), members,
+                  1.0 if stability is None else stability[place]) for place, members in enumerate(groups)]
+    return [group for group in found if group is not None and group.score > 0]
+
+
+def _one(cells: Cells, seen: Evidence, here: slice, members: Ints, stability: float) -> Group | None:
+    known = np.isin(seen.account[here], members)
+    account, bits = seen.account[here][known], seen.bits[here][known]
+    total = bits.sum(axis=1)
+    if len(total):
+        typical = total >= _TYPICAL * np.median(total)
+        account, bits, total = account[typical], bits[typical], total[typical]
+    if len(account) < MIN_MEMBERS:
+        return None
+    odds = total - np.log2(cells.accounts / len(account))
+    probability = 1.0 / (1.0 + np.exp2(-np.clip(odds, -1000, 1000)))
+    return Group(account, probability, bits, bits.sum(axis=0), float(choice(cells.accounts, len(account))), stability)
+
+
+def groups_of(cells: Cells, proposals: Iterable[Sequence[Ints]]) -> list[Group]:
+    """Settle every list of proposals by itself, choose among what came out, and settle that together; strongest first.
+
+    Groups are taken from the densest evidence a member down; one of which more than half is taken already is left
+    out: unions of what has nothing in common are less dense than their parts. In how many of the lists a group
+    is found again is its stability (stability selection; Meinshausen & Bühlmann 2010). It is reported and
+    decides nothing: a campaign may show at one resolution alone, and what chance makes is for decoys to say.
+    """
+    pool: list[tuple[float, int, Ints]] = []
+    lists = 0
+    for lists, proposed in enumerate(proposals, start=1):
+        pool += [(group.score / len(group.members), lists, group.members)
+                 for group in describe(cells, settle(cells, proposed))]
+    if not pool:
+        return []
+    pool.sort(key=lambda entry: (-entry[0], entry[2].tolist(), entry[1]))
+    members = [entry[2] for entry in pool]
+    taken = np.zeros(cells.accounts, dtype=bool)
+    kept, stability = [], []
+    for group, alike in zip(members, _alike(members, _RECURS), strict=True):
+        times = len({pool[other][1] for other in alike})
+        if taken[group].mean() <= 0.5:
+            kept.append(group)
+            stability.append(times / lists)
+            taken[group] = True
+    final = settle(cells, _apart(cells, kept, members))
+    return sorted(describe(cells, final, _inherit(final, kept, stability)),
+                  key=lambda group: (-group.score, group.members.tolist()))
+
+
+def _apart(cells: Cells, kept: Sequence[Ints], parts: Sequence[Ints]) -> list[Ints]:
+    """Take parts out of a group that the rest of it does not explain, and let them be groups.
+
+    ``parts`` are all settled proposals. A part stays where its median member shows, against the rest of the group
+    and compared with everybody, evidence at least as strong as the prior is against it.
+    """
+    found = []
+    ranked = sorted(parts, key=lambda part: (-len(part), part.tolist()))
+    for whole in kept:
+        for part in ranked:
+            inside = np.intersect1d(part, whole, assume_unique=True)
+            rest = np.setdiff1d(whole, part, assume_unique=True)
+            if len(inside) < 0.8 * len(part) or len(inside) < MIN_MEMBERS or len(rest) < MIN_MEMBERS:
+                continue
+            if _median_given(cells, inside, rest) < np.log2(cells.accounts / len(rest)):
+                found.append(inside)
+                whole = rest
+        found.append(whole)
+    return found
+
+
+def _median_given(cells: Cells, part: Ints, rest: Ints) -> float:
+    """Bits of the median account of ``part`` for belonging to ``rest``, a value's frequency taken over everybody."""
+    here = cells.of(np.union1d(part, rest))
+    stock = np.full(len(cells.incidence.degree), -1, dtype=np.int64)
+    stock[here.value] = 0
+    seen = evidence(here, membership_matrix(cells, [rest]), stock, against_all=True)
+    total = np.full(cells.accounts, -np.inf)
+    total[seen.account] = seen.total
+    return float(np.median(total[part]))
+
+
+def _inherit(final: Sequence[Ints], kept: Sequence[Ints], stability: Sequence[float]) -> list[float]:
+    """Each settled group has the stability of the group that it overlaps most."""
+    return [max(zip((np.intersect1d(group, other, assume_unique=True).size for other in kept), stability,
+                    strict=True), default=(0, 0.0))[1] for group in final]

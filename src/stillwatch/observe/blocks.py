@@ -54,14 +54,15 @@ def blocks(engine: Engine, staged: Relation, known: pa.Table, key: DeploymentKey
 def content(engine: Engine, staged: Relation, texts: Relation) -> pa.Table:
     """How often each account sent each family of prompts with each family of system prompts.
 
-    Returns ``account_id, template_id, system_id, first_seen, last_seen, count``; one row a combination.
+    Returns ``account_id, template_id, system_id, first_seen, last_seen, count, harvest``; one row a combination,
+    ``harvest`` the mean of its texts'.
     """
     named = staged.filter((staged.account_id != UNKNOWN_ACCOUNT) & staged.text_digest.notnull())
-    families = texts.select("text_digest", "template_id", "system_id")
+    families = texts.select("text_digest", "template_id", "system_id", "harvest")
     joined = named.select("account_id", "text_digest", "ts").inner_join(families, "text_digest")
     return engine.arrow(
         joined.group_by("account_id", "template_id", "system_id").agg(
-            first_seen=joined.ts.min(), last_seen=joined.ts.max(), count=joined.count()
+            first_seen=joined.ts.min(), last_seen=joined.ts.max(), count=joined.count(), harvest=joined.harvest.mean()
         )
     )
 

@@ -82,8 +82,8 @@ def make_decoys(reduced: Reduced, claims: Claims, settings: Settings, clock: Clo
                 break
             for place, (name, left_out) in enumerate((("all", set()), ("without_candidates", inside)), start=1):
                 decoys.sets[name].append(score_decoys(
-                    reduced.blocks, reduced.sightings_fixed, reduced.known_addresses, of_account, claims.linked,
-                    left_out, settings.seed + 1 + number))
+                    reduced.blocks, reduced.sightings_fixed, reduced.known_addresses, of_account, left_out,
+                    settings.seed + 1 + number))
                 clock.watcher.tick(2 * number + place)
     decoys.seconds = round(time.monotonic() - started, 3)
     return decoys

@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from stillwatch.engine import Engine, Relation
-from stillwatch.judge import REWIRED, Candidate, Judged, SharedValue, rewire
-from stillwatch.link import Group, Linked, attributed, group_name, link, separate, shared_values
+from stillwatch.judge import Candidate, Judged, SharedValue, rewire, rewire_sightings
+from stillwatch.link import Group, Linked, attributed, encode, find_groups, group_name, separate, shared_values
 from stillwatch.observe import moving_sightings
 from stillwatch.schema import (
     ACTIVITY,
@@ -84,7 +84,7 @@ def _candidate(linked: Linked, group: Group, names: Any, labels: dict[tuple[str,
         families=incidence.families,
         bits=group.bits[order],
         strength=dict(zip(incidence.families, map(float, group.strength), strict=True)),
-        score=_tested(linked, group),
+        score=group.score,
         shared=tuple(shared),
     )
 
@@ -101,7 +101,7 @@ def attribute(engine: Engine, staged: Relation, texts: Relation, content: pa.Tab
         own = separate(content, accounts).table
         streams.append(own.append_column("group_id", pa.repeat(pa.scalar(group), own.num_rows)))
     none = pa.table({name: pa.array([], pa.float64() if name == "own" else pa.string())
-                     for name in ("template_id", "system_id", "own", "group_id")})
+                     for name in ("account_id", "template_id", "system_id", "own", "group_id")})
     stream = pa.concat_tables([none, *streams])
     exchanges = engine.keep(attributed(engine, staged, texts, members, stream))
     rows = engine.arrow(exchanges.group_by("group_id", "account_id").agg(
@@ -110,22 +110,16 @@ def attribute(engine: Engine, staged: Relation, texts: Relation, content: pa.Tab
                                       for row in rows})
 
 
-def score_decoys(blocks: pa.Table, fixed: pa.Table, known: pa.Table, of_account: pa.Table, linked: Linked,
-                 left_out: set[str], seed: int) -> list[float]:
-    """Scores of the groups found in one decoy data set, judged by the model that the real data taught."""
+def score_decoys(blocks: pa.Table, fixed: pa.Table, known: pa.Table, of_account: pa.Table, left_out: set[str],
+                 seed: int) -> list[float]:
+    """Scores of the groups found in one decoy data set, by the same search as the real ones."""
     if left_out:
         absent = pa.array(sorted(left_out), pa.string())
         blocks = blocks.filter(pc.invert(pc.is_in(blocks["account_id"], value_set=absent)))
         fixed = fixed.filter(pc.invert(pc.is_in(fixed["account_id"], value_set=absent)))
-    sightings = pa.concat_tables([fixed, moving_sightings(rewire(blocks, of_account, seed), known)])
-    decoy = link(sightings, FAMILY_OF, seed=seed, model=linked.model)
-    return [_tested(decoy, group) for group in decoy.groups]
-
-
-def _tested(linked: Linked, group: Group) -> float:
-    """Surprise of what a group shares in the families that decoys rewire, in bits."""
-    return float(sum(bits for family, bits in zip(linked.incidence.families, group.strength, strict=True)
-                     if family in REWIRED))
+    moved = moving_sightings(rewire(blocks, of_account, seed), known)
+    sightings = pa.concat_tables([rewire_sightings(fixed, of_account, FAMILY_OF, seed), moved])
+    return [group.score for group in find_groups(encode(sightings, FAMILY_OF), seed)]
 
 
 def findings_tables(engine: Engine, work: AttributedWork, staged: Relation, texts: pa.Table,

@@ -1,0 +1,88 @@
+"""Sightings as cells: what one account carries of one kind, ready for many passes over all of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import scipy.sparse as sp
+
+from stillwatch.link.incidence import Incidence, Ints
+from stillwatch.link.pairs import Floats
+
+__all__ = ["Cells", "cells_of"]
+
+
+@dataclass(frozen=True)
+class Cells:
+    """A cell is one account's values of one kind.
+
+    Cells are sorted by account, then kind: ``owner`` and ``kind`` name them, ``size`` counts their values.
+    ``account``, ``value`` and ``cell`` list the coincidences whose value at least two accounts carry and not
+    all of them do: the others tell nobody apart. ``family`` is each kind's; ``population`` is each value's
+    share of all coincidences of its kind, smoothed by one coincidence a value, ``total`` and ``distinct`` the
+    kinds' numbers of coincidences and of values.
+    """
+
+    incidence: Incidence
+    owner: Ints
+    kind: Ints
+    size: Floats
+    account: Ints
+    value: Ints
+    cell: Ints
+    family: Ints
+    total: Floats
+    distinct: Floats
+    carried: sp.csr_array
+    has_family: np.ndarray[tuple[int, int], np.dtype[np.bool_]]
+
+    def of(self, accounts: Ints) -> Cells:
+        """The same cells, with those of ``accounts`` (sorted codes) alone; what values are worth stays as it was."""
+        keep = np.zeros(self.accounts, dtype=bool)
+        keep[accounts] = True
+        cells, rows = np.flatnonzero(keep[self.owner]), keep[self.account]
+        account, value = self.account[rows], self.value[rows]
+        return replace(
+            self, owner=self.owner[cells], kind=self.kind[cells], size=self.size[cells], account=account, value=value,
+            cell=np.searchsorted(cells, self.cell[rows]),
+            carried=sp.csr_array((np.ones(len(account)), (account, value)), shape=self.carried.shape),
+        )
+
+    @property
+    def accounts(self) -> int:
+        """Number of accounts."""
+        return self.incidence.size
+
+    @property
+    def kinds(self) -> int:
+        """Number of kinds."""
+        return len(self.family)
+
+
+def cells_of(incidence: Incidence) -> Cells:
+    """Arrange the coincidences by account and kind."""
+    kinds = len(incidence.kinds)
+    row_kind = incidence.kind[incidence.value]
+    key = incidence.account * max(1, kinds) + row_kind
+    cells, cell, size = np.unique(key, return_inverse=True, return_counts=True)
+    degree = incidence.degree[incidence.value]
+    tells = (degree >= 2) & (degree < incidence.size)
+    family = np.zeros(kinds, dtype=np.int64)
+    family[incidence.kind] = incidence.family
+    account, value = incidence.account[tells], incidence.value[tells]
+    return Cells(
+        incidence=incidence,
+        owner=cells // max(1, kinds),
+        kind=cells % max(1, kinds),
+        size=size.astype(np.float64),
+        account=account,
+        value=value,
+        cell=cell[tells].astype(np.int64),
+        family=family,
+        total=np.bincount(row_kind, minlength=kinds).astype(np.float64),
+        distinct=np.bincount(incidence.kind, minlength=kinds).astype(np.float64),
+        carried=sp.csr_array((np.ones(len(account)), (account, value)),
+                             shape=(incidence.size, len(incidence.degree))),
+        has_family=incidence.has_family(),
+    )
