@@ -360,9 +360,20 @@ CREATE TABLE "work"."blocks" (
   "sdk" VARCHAR,
   "user_agent" VARCHAR,
   "network_kind" VARCHAR CHECK ("network_kind" IN ('hosting', 'vpn', 'education', 'unknown')),
+  "days" INTEGER ARRAY,
   "first_seen" TIMESTAMP WITH TIME ZONE,
   "last_seen" TIMESTAMP WITH TIME ZONE,
   "count" BIGINT NOT NULL
+);
+
+CREATE TABLE "work"."sampling" (
+  "account_id" VARCHAR NOT NULL,
+  "habit" VARCHAR NOT NULL,
+  "first_seen" TIMESTAMP WITH TIME ZONE,
+  "last_seen" TIMESTAMP WITH TIME ZONE,
+  "count" BIGINT NOT NULL,
+  "label" VARCHAR,
+  PRIMARY KEY ("account_id", "habit")
 );
 
 CREATE TABLE "work"."profiles" (

@@ -2,6 +2,7 @@
 
 from stillwatch.observe.blocks import addresses, blocks, content, profiles
 from stillwatch.observe.networks import Networks
+from stillwatch.observe.sampling import sampling
 from stillwatch.observe.sightings import Observed, fixed_sightings, moving_sightings
 from stillwatch.observe.text import TextReducer
 
@@ -15,4 +16,5 @@ __all__ = [
     "fixed_sightings",
     "moving_sightings",
     "profiles",
+    "sampling",
 ]

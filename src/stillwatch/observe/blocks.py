@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -35,7 +36,8 @@ def blocks(engine: Engine, staged: Relation, known: pa.Table, key: DeploymentKey
     named = staged.filter(staged.account_id != UNKNOWN_ACCOUNT)
     grouped = engine.arrow(
         named.group_by("account_id", "ip", "ja4", "sdk", "user_agent").agg(
-            first_seen=named.ts.min(), last_seen=named.ts.max(), count=named.count()
+            days=(named.ts_us // _DAY_US).cast("int32").collect(distinct=True),
+            first_seen=named.ts.min(), last_seen=named.ts.max(), count=named.count(),
         )
     )
     place = pc.index_in(grouped["ip"], value_set=known["ip"])
@@ -48,7 +50,16 @@ def blocks(engine: Engine, staged: Relation, known: pa.Table, key: DeploymentKey
     }
     columns = {name: grouped[name] for name in grouped.column_names if name != "ip"}
     columns |= {name: pc.take(values, place) for name, values in described.items()}
+    columns["days"] = _ascending(grouped["days"].combine_chunks())
     return conform(pa.table(columns), BLOCKS)
+
+
+def _ascending(lists: pa.ListArray) -> pa.ListArray:
+    """Lists with their items in order: engines collect in whatever order they read."""
+    parent, items = pc.list_parent_indices(lists).to_numpy(), pc.list_flatten(lists).to_numpy(zero_copy_only=False)
+    lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False)
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
+    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(items[np.lexsort((items, parent))], pa.int32()))
 
 
 def content(engine: Engine, staged: Relation, texts: Relation) -> pa.Table:

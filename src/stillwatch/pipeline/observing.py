@@ -20,6 +20,7 @@ from stillwatch.observe import (
     fixed_sightings,
     moving_sightings,
     profiles,
+    sampling,
 )
 from stillwatch.pipeline.watch import Clock, Quiet
 from stillwatch.settings import DeploymentKey, Settings
@@ -113,7 +114,7 @@ def collect(engine: Engine, logs: Logs, staged: Relation, text_table: pa.Table, 
     known = networks.describe(addresses(engine, staged, accounts))
     seen_at = blocks(engine, staged, known, key)
     sent = content(engine, staged, texts)
-    fixed = fixed_sightings(Observed(seen_at, sent, accounts, known), key)
+    fixed = fixed_sightings(Observed(seen_at, sent, accounts, known, sampling(engine, staged, key)), key)
     moving = moving_sightings(seen_at, known)
     return Reduced(logs.ingested, staged, texts, text_table, accounts, logs.agreements, known, seen_at, sent,
                    profiles(engine, staged), fixed, pa.concat_tables([fixed, moving]),

@@ -39,6 +39,7 @@ from stillwatch.schema.working import (
     GROUPS,
     INGESTED,
     PROFILES,
+    SAMPLING,
     SIGHTINGS,
     STAGED,
     TEXTS,
@@ -69,6 +70,7 @@ TABLES: tuple[Table, ...] = (
     TEXTS,
     ADDRESSES,
     BLOCKS,
+    SAMPLING,
     PROFILES,
 )
 
@@ -100,6 +102,7 @@ __all__ = [
     "QUARANTINE",
     "QUARANTINE_REASON",
     "SAMPLES",
+    "SAMPLING",
     "SIGHTINGS",
     "SIGHTING_KIND",
     "STAGED",

@@ -97,10 +97,26 @@ BLOCKS = Table(
         Column("sdk", pa.string(), "client library fingerprint", PSEUDONYMOUS),
         Column("user_agent", pa.string(), "HTTP User-Agent", PSEUDONYMOUS),
         Column("network_kind", pa.string(), "what the network is for", vocabulary=NETWORK_KIND),
+        Column("days", pa.list_(pa.int32()), "days on which it was seen, ascending", unit="days since 1970-01-01 UTC"),
         Column("first_seen", TIMESTAMP, "first exchange", unit="µs, UTC"),
         Column("last_seen", TIMESTAMP, "last exchange", unit="µs, UTC"),
         Column("count", pa.int64(), "exchanges", required=True),
     ),
+)
+
+SAMPLING = Table(
+    "work.sampling",
+    "The tuples of request parameters that each account uses habitually.",
+    (
+        Column("account_id", pa.string(), "account", PSEUDONYMOUS, required=True),
+        Column("habit", pa.string(), "keyed digest of temperature, top_p, n, max_tokens, logprobs, reasoning_effort,"
+               " response_format, stream and the tools offered, together", PSEUDONYMOUS, required=True),
+        Column("first_seen", TIMESTAMP, "first exchange", unit="µs, UTC"),
+        Column("last_seen", TIMESTAMP, "last exchange", unit="µs, UTC"),
+        Column("count", pa.int64(), "exchanges", required=True),
+        Column("label", pa.string(), "the parameters as text; of the tools only their number", PSEUDONYMOUS),
+    ),
+    key=("account_id", "habit"),
 )
 
 SIGHTINGS = Table(
