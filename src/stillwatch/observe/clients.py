@@ -83,7 +83,8 @@ def read_client(sdk: str | None, user_agent: str | None) -> Client:
     )
 
 
-def _headers(text: str) -> dict[str, str]:
+@lru_cache(maxsize=65_536)
+def _headers(text: str) -> Mapping[str, str]:
     """Headers joined by ``;`` as a mapping without their prefix; the first of each name, unknown ones dropped."""
     found: dict[str, str] = {}
     for part in text.split(";"):
@@ -106,6 +107,7 @@ def _other_libraries(headers: Mapping[str, str]) -> tuple[str, str]:
     return "", ""
 
 
+@lru_cache(maxsize=65_536)
 def _agent(text: str) -> Client:
     """Library and platform of a user agent: products (``name/version``) outside brackets, the system inside them."""
     plain, comments = _split_comments(text)
