@@ -15,7 +15,7 @@ from stillwatch.ingest.model import BadRecord
 from stillwatch.ingest.opening import Stream
 from stillwatch.settings import Settings
 
-__all__ = ["Item", "Source", "open_source"]
+__all__ = ["Item", "Source", "open_source", "records"]
 
 SAMPLE = 1 << 20
 _BOM = b"\xef\xbb\xbf"
@@ -46,16 +46,9 @@ class Source:
 
     def items(self) -> Generator[Item, None, None]:
         """Its records in order. Ends with a bad one where the file breaks off. Never raises."""
-        limit = self._settings.max_record_bytes
-        if self.container == "jsonl":
-            items = _json_lines(self._chunks(), limit)
-        elif self.container == "json":
-            items = _json_document(self._chunks(), limit)
-        else:
-            items = _csv_rows(self._chunks(), limit, self.container)
         place = 0
         try:
-            for item in items:
+            for item in records(self.chunks(), self.container, self._settings.max_record_bytes):
                 place = item.place
                 yield item
         except BadRecord as bad:
@@ -63,7 +56,9 @@ class Source:
         finally:
             self.stream.close()
 
-    def _chunks(self) -> Iterator[bytes]:
+    def chunks(self) -> Iterator[bytes]:
+        """The decompressed text from its beginning, without a byte order mark. Raises ``BadRecord`` where it breaks
+        off."""
         yield from self._first
         yield from self._rest
 
@@ -75,6 +70,18 @@ class Source:
         except BadRecord:
             pass
         return self.stream.digest
+
+
+def records(chunks: Iterator[bytes], container: str, limit: int) -> Iterator[Item]:
+    """The records of a text in a container, as ``Source.container`` names them; those beyond ``limit`` bytes are bad.
+
+    Raises ``BadRecord`` where the text breaks off.
+    """
+    if container == "jsonl":
+        return _json_lines(chunks, limit)
+    if container == "json":
+        return _json_document(chunks, limit)
+    return _csv_rows(chunks, limit, container)
 
 
 def open_source(path: Path, settings: Settings) -> Source:

@@ -34,14 +34,16 @@ class ParquetSource:
         except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
             raise BadRecord("unparsable", _DAMAGED) from error
 
-    def batches(self) -> Iterator[tuple[int, pa.RecordBatch, npt.NDArray[np.bool_]]]:
-        """First row (from 1), batch, and which of its rows are too large to keep (emptied in the batch).
+    def batches(self, columns: list[str] | None = None
+                ) -> Iterator[tuple[int, pa.RecordBatch, npt.NDArray[np.bool_]]]:
+        """First row (from 1), batch of all or the named columns, and which of its rows are too large to keep (emptied
+        in the batch).
 
         Raises ``BadRecord`` where the file is damaged or expands too far.
         """
         first, total = 1, 0
         try:
-            for batch in self.file.iter_batches(batch_size=self._batch_rows()):
+            for batch in self.file.iter_batches(batch_size=self._batch_rows(), columns=columns):
                 most = _most_bytes(batch)
                 if most <= min(_BATCH_BYTES, self._settings.max_record_bytes):
                     total += most
