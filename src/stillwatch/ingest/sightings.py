@@ -84,17 +84,16 @@ def read_sightings(inputs: Sequence[str | Path], into: Path, *, settings: Settin
 def _tables(file: Input, settings: Settings, settler: Settler) -> Iterator[pa.Table]:
     try:
         source = open_source(file.path, settings)
-        if source.container == "parquet":
+        try:
+            if source.container == "parquet":
+                yield from _parquet(file, settings, settler)
+            elif source.container != "empty":
+                yield from _text(file, source, settings, settler)
+        finally:
             source.stream.close()
-            yield from _parquet(file, settings, settler)
-        elif source.container != "empty":
-            yield from _text(file, source, settings, settler)
     except BadRecord as bad:
-        if bad.reason not in ("unparsable", "expands_too_far") or not settler.rows:
-            raise InputError(f"{file.name} cannot be read: {bad.detail or bad.reason.replace('_', ' ')}",
-                             remedy="give Parquet, CSV or JSON lines, plain or compressed with gzip or zstd") from None
-        # What came before the break has been read; the break itself is one thing that was not.
-        settler.bad(bad.reason)
+        raise InputError(f"{file.name} cannot be read: {bad.detail or bad.reason.replace('_', ' ')}",
+                         remedy="give Parquet, CSV or JSON lines, plain or compressed with gzip or zstd") from None
 
 
 def _check(names: Sequence[str], file: Input) -> list[str]:
@@ -176,7 +175,7 @@ def _blocks(chunks: Iterator[bytes], limit: int, settler: Settler, *, quoted: bo
     Where fields may be ``quoted``, no block ends within quotes unless that would take it beyond four blocks.
     """
     held, skipping = bytearray(), False
-    for chunk in chunks:
+    for chunk in _until_broken(chunks, settler):
         if skipping:
             start = chunk.find(b"\n")
             if start < 0:
@@ -196,6 +195,14 @@ def _blocks(chunks: Iterator[bytes], limit: int, settler: Settler, *, quoted: bo
             held, skipping = bytearray(), True
     if held:
         yield bytes(held)
+
+
+def _until_broken(chunks: Iterator[bytes], settler: Settler) -> Iterator[bytes]:
+    """What comes before a file breaks off; the break itself counts as one row that could not be read."""
+    try:
+        yield from chunks
+    except BadRecord as bad:
+        settler.bad(bad.reason)
 
 
 def _json_block(block: bytes, header: bytes, columns: Sequence[str], container: str) -> pa.Table | None:
@@ -239,7 +246,7 @@ def _slow(chunks: Iterator[bytes], container: str, limit: int, file: Input, sett
         yield settler.table(rows)
         rows.clear()
 
-    for item in records(chunks, container, limit):
+    for item in records(_until_broken(chunks, settler), container, limit):
         if isinstance(item.value, BadRecord):
             settler.bad(item.value.reason)
             continue

@@ -18,6 +18,7 @@ from scipy.sparse.csgraph import connected_components
 from stillwatch.link.incidence import Incidence, Ints
 from stillwatch.link.membership import belonging
 from stillwatch.link.pairs import Floats
+from stillwatch.link.settle import MIN_MEMBERS
 
 __all__ = ["Expansion", "Lead", "Pool", "Rules", "most_shared", "outward", "tie", "ties"]
 
@@ -173,7 +174,8 @@ def _round(incidence: Incidence, sources: list[_Source], known: Floats, rules: R
     for place, source in enumerate(sources):
         if source.stale:
             seen = belonging(incidence, source.members)
-            source.probability, source.bits, source.stale = seen.probability, seen.bits, False
+            source.probability, source.bits = _expected(seen.probability, len(source.members)), seen.bits
+            source.stale = False
         touched = _touched(incidence, source.members, rules.shared) & (known == 0)
         reached |= touched
         better = touched & (source.probability > best)
@@ -186,6 +188,17 @@ def _round(incidence: Incidence, sources: list[_Source], known: Floats, rules: R
         for account, via, values, bits in _paths(incidence, mine, source.members, known, rules.shared):
             yield Lead(account, number, float(best[account] * known[via]), via, values, source.bits[account],
                        bits), source
+
+
+def _expected(probability: Floats, members: int) -> Floats:
+    """Membership probabilities in a source, with prior odds of a group of the smallest size at least.
+
+    ``belonging`` takes odds of members over everybody else. One known account is not a group of one: what it belongs
+    to, if to anything, is a group.
+    """
+    factor = max(1.0, MIN_MEMBERS / max(1, members))
+    raised: Floats = factor * probability / (1.0 + (factor - 1.0) * probability)
+    return raised
 
 
 def _touched(incidence: Incidence, members: Ints, shared: int) -> npt.NDArray[np.bool_]:
