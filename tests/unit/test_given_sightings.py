@@ -42,7 +42,8 @@ def test_every_format_and_compression_says_the_same(tmp_path):
     whole.mkdir()
     made = {
         "a.jsonl": lines, "b.jsonl.gz": gzip.compress(lines), "c.jsonl.zst": zstandard.compress(lines),
-        "d.csv": csv_of(ROWS).encode(), "e.tsv": csv_of(ROWS, "\t").encode(), "f.csv.gz": gzip.compress(csv_of(ROWS, ";").encode()),
+        "d.csv": csv_of(ROWS).encode(), "e.tsv": csv_of(ROWS, "\t").encode(),
+        "f.csv.gz": gzip.compress(csv_of(ROWS, ";").encode()),
         "g.json": json.dumps(ROWS).encode(), "h.csv": b"\xef\xbb\xbf" + csv_of(ROWS).replace("\n", "\r\n").encode(),
     }
     for name, content in made.items():
@@ -74,7 +75,8 @@ def test_bad_rows_are_counted_by_reason_and_cost_nobody_else(tmp_path):
            '{"account_id": "a", "kind": "", "value": "v"}', '{"account_id": "a", "kind": "k"}', '{"account_id": "a", ',
            '[1]', '{"account_id": "a", "kind": "k", "value": "v", "count": 0}',
            '{"account_id": "a", "kind": "k", "value": "v", "count": "many"}',
-           json.dumps({"account_id": "a", "kind": "k", "value": "v" * 40_000}), '{"account_id": {"x": 1}, "kind": "k", "value": "v"}']
+           json.dumps({"account_id": "a", "kind": "k", "value": "v" * 40_000}),
+           '{"account_id": {"x": 1}, "kind": "k", "value": "v"}']
     (tmp_path / "x.jsonl").write_text("\n".join([good, *bad, good]) + "\n")
     found, rows = read(tmp_path / "x.jsonl", tmp=tmp_path)
     assert len(rows) == 2
@@ -83,7 +85,8 @@ def test_bad_rows_are_counted_by_reason_and_cost_nobody_else(tmp_path):
 
 
 def test_numbers_as_ids_and_values_are_their_digits(tmp_path):
-    (tmp_path / "x.jsonl").write_text('{"account_id": 7, "kind": "k", "value": 12}\n{"account_id": "7", "kind": "k", "value": "12"}\n')
+    (tmp_path / "x.jsonl").write_text('{"account_id": 7, "kind": "k", "value": 12}\n'
+                                      '{"account_id": "7", "kind": "k", "value": "12"}\n')
     pq.write_table(pa.table({"account_id": [7.0, None], "kind": ["k", "k"], "value": pa.array([12, 13], pa.uint16())}),
                    tmp_path / "x.parquet")
     _, rows = read(tmp_path / "x.jsonl", tmp=tmp_path)

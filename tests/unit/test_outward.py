@@ -18,12 +18,13 @@ def sightings(rows):
 
 
 def world(seed, *, ring=20, people=800, cards=4, addresses=6):
-    """A ring that shares one client, a few cards and a pool of addresses; households that share an address; popular networks."""
+    """A ring that shares one client, a few cards and a pool of addresses; households share an address."""
     rng = np.random.default_rng(seed)
     rows = []
     for person in range(people):
         name = f"p{person:05d}"
-        rows += [(name, "card", f"c{person}"), (name, "ip", f"home{person // 2}"), (name, "asn", f"as{rng.zipf(1.6) % 40}"),
+        rows += [(name, "card", f"c{person}"), (name, "ip", f"home{person // 2}"),
+                 (name, "asn", f"as{rng.zipf(1.6) % 40}"),
                  (name, "agent", f"ua{rng.zipf(1.5) % 30}")]
         rows += [(name, "ip", f"nat{rng.integers(8)}")] if rng.random() < 0.3 else []
     for member in range(ring):
@@ -38,7 +39,8 @@ def run(rows, seeds, rules=RULES, pools=()):
     incidence = encode(sightings(rows), FAMILIES)
     names = incidence.accounts.to_pylist()
     code = {name: place for place, name in enumerate(names)}
-    made = [Pool(np.array(sorted(code[m] for m in members)), np.full(len(members), chance)) for members, chance in pools]
+    made = [Pool(np.array(sorted(code[m] for m in members)), np.full(len(members), chance))
+            for members, chance in pools]
     found = outward(incidence, np.array(sorted(code[s] for s in seeds)), rules, made)
     return found, names
 
@@ -133,7 +135,8 @@ def test_nobody_is_reached_through_a_value_of_more_accounts_than_allowed():
     for lead in found.leads:
         assert incidence.degree[tie(incidence, lead.account, lead.via)].min() <= 3
     blocked, _ = run(rows, ["ring000"], Rules(0.01, 1, 5, 500))
-    assert blocked.leads == () and blocked.reached == 0
+    assert blocked.leads == ()
+    assert blocked.reached == 0
 
 
 def test_bad_accounts_of_two_rings_are_followed_apart():
@@ -142,7 +145,8 @@ def test_bad_accounts_of_two_rings_are_followed_apart():
              (("card", f"second{i % 2}"), ("ip", f"den{i % 3}"), ("ip", f"den{(i + 1) % 3}"), ("agent", "tool"))]
     found, names = run(rows, ["ring000", "ring004", "ring001", "other0", "other2", "other1"])
     parts = [{names[code][:4] for code in source} for source in found.sources]
-    assert len(parts) > 1 and all(len(part) == 1 for part in parts), "no part holds accounts of both"
+    assert len(parts) > 1
+    assert all(len(part) == 1 for part in parts), "no part holds accounts of both"
     leads = [names[lead.account] for lead in found.leads]
     assert sum(name.startswith("other") for name in leads) >= 4
     # Those with the known cards at least: given together, two rings hide what all of one ring share.
