@@ -69,9 +69,15 @@ def _write_sightings(engine: Engine, given: GivenSightings, path: Path) -> None:
     """One row an account, kind and value, ordered by them: what is written does not depend on how rows came."""
     rows = engine.parquet(given.parts)
     summed = rows.group_by("account_id", "kind", "value").agg(
-        first_seen=rows.first_seen.min(), last_seen=rows.last_seen.max(), count=rows["count"].sum().cast("int64"),
+        first_seen=rows.first_seen.min(), last_seen=rows.last_seen.max(), count=rows["count"].sum(),
         label=rows.label.min())
-    engine.write(summed.order_by("account_id", "kind", "value"), path)
+    draft = path.with_name("summed.parquet")
+    engine.write(summed.order_by("account_id", "kind", "value"), draft)
+    # The engine's sums are of its own type: what is kept is as declared.
+    with pq.ParquetFile(draft) as source, pq.ParquetWriter(path, SIGHTINGS.arrow, compression="zstd") as writer:
+        for batch in source.iter_batches():
+            writer.write_batch(batch.cast(SIGHTINGS.arrow))
+    draft.unlink()
 
 
 def _read(path: Path) -> pa.Table:

@@ -130,7 +130,7 @@ def _evidence(opened: Opened, code: int, members: Ints, bits: Any) -> list[dict[
         outside = incidence.degree[shared] - carried[shared]
         worth = np.log2(carried[shared] / len(members)) - np.log2(
             (outside + 1.0) / max(1, incidence.size - len(members) + 1))
-        shared = shared[np.lexsort((shared, -worth))]
+        shared = shared[np.lexsort((shared, -incidence.level[shared], -worth))]
         if not len(own):
             continue
         label = opened.labels(shared[:_VALUES])

@@ -33,7 +33,7 @@ class DeploymentKey:
         referral code has unrelated digests. Lone surrogates are digested as they are.
         """
         message = domain.encode() + b"\x00" + value.encode("utf-8", "surrogatepass")
-        return hmac.new(self.secret, message, hashlib.sha256).hexdigest()[:32]
+        return hmac.digest(self.secret, message, "sha256").hex()[:32]
 
     def subkey(self, domain: str) -> bytes:
         """A 32-byte key for one purpose, for example as the key of a fast keyed hash (BLAKE2)."""
