@@ -13,7 +13,7 @@ from scipy import stats
 
 from stillwatch.schema import VERDICT
 
-__all__ = ["Explanations", "Weighed", "fit", "shipped"]
+__all__ = ["ORDINARY", "Explanations", "Weighed", "fit", "shipped"]
 
 Floats = npt.NDArray[np.float64]
 _EDGE = 0.01
@@ -21,6 +21,9 @@ _EDGE = 0.01
 _SPREAD = (0.1, 0.3, 0.5, 0.7, 0.9)
 """Pseudo-observations that keep a density broad until there is more than a handful of examples."""
 _UNDETERMINED = "undetermined"
+ORDINARY = "ordinary"
+"""What linked accounts of ordinary customers look like, who share habits and nothing else. It is fitted like an
+explanation and reported as ``undetermined``: it names no common cause."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,12 @@ class Explanations:
         weight = fits + np.log([prior if v == "distillation" else others for v in verdicts])
         weight = np.exp(weight - weight.max())
         weight /= weight.sum()
-        weighed = [Weighed(v, float(p), float(f)) for v, p, f in zip(verdicts, weight, fits, strict=True)]
+        said: dict[str, Weighed] = {}
+        for verdict, probability, fitted in zip(verdicts, weight.tolist(), fits.tolist(), strict=True):
+            name = _UNDETERMINED if verdict == ORDINARY else verdict
+            before = said.get(name, Weighed(name, 0.0, -np.inf))
+            said[name] = Weighed(name, before.probability + probability, max(before.log_likelihood, fitted))
+        weighed = list(said.values())
         return sorted(weighed, key=lambda w: (-w.probability, w.verdict))
 
     def ratio(self, values: Mapping[str, float], names: Sequence[str]) -> float | None:
@@ -111,7 +119,7 @@ def fit(examples: Sequence[tuple[str, Mapping[str, float]]], features: Sequence[
     """
     shape: dict[str, dict[str, tuple[float, float]]] = {}
     for verdict in sorted({label for label, _ in examples}):
-        if verdict not in VERDICT or verdict == _UNDETERMINED:
+        if verdict != ORDINARY and (verdict not in VERDICT or verdict == _UNDETERMINED):
             raise ValueError(f"{verdict!r} is no verdict that can be fitted")
         groups = [values for label, values in examples if label == verdict]
         shape[verdict] = {name: _beta([g[name] for g in groups if name in g and not np.isnan(g[name])])

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from stillwatch.engine import Engine, Relation, row_lag
 
-__all__ = ["CONTENT", "FEATURES", "Measured", "measure"]
+__all__ = ["CONTENT", "FEATURES", "Measured", "Surroundings", "measure"]
 
 FEATURES: Mapping[str, str] = {
     "harvest": "mean probability that a text is of the kind that data-generation pipelines send",
@@ -32,15 +32,26 @@ FEATURES: Mapping[str, str] = {
     "sign_up_burst": "share of the accounts opened in the busiest seven days of the group's sign-ups",
     "end_users": "distinct end users passed on, over exchanges",
     "programme": "share of the accounts verified as part of an education or research programme",
+    "own_share": "the group's own exchanges over all exchanges of its accounts",
+    "many_accounts": "1 − 1/√n for n accounts that take part",
+    "long_answers": "mean decile of the answers' length among all exchanges' (0 to 1)",
+    "long_prompts": "mean decile of the requests' length among all exchanges' (0 to 1)",
+    "thinking": "mean decile of the reasoning tokens among all exchanges that have some (0 to 1)",
+    "by_network": "network evidence for the median member: b / (b + 10) for b bits",
+    "by_client": "client evidence for the median member, likewise",
+    "by_payment": "payment evidence for the median member, likewise",
+    "by_identity": "identity evidence for the median member, likewise",
+    "by_content": "content evidence for the median member, likewise",
 }
 """Features, each a share between 0 and 1. None is a country, a language, a nationality or a name."""
 
-CONTENT = ("harvest",)
+CONTENT = ("harvest", "long_answers", "thinking")
 """Features of what is asked for: without their support no group is said to harvest."""
 
 _HOUR_US = 3_600_000_000
 _SESSION_US = 30 * 60 * 1_000_000
 _WEEK_US = 7 * 24 * _HOUR_US
+_HALF_BITS = 10.0
 
 
 @dataclass
@@ -59,23 +70,70 @@ class Measured:
     features: dict[str, float] = field(default_factory=dict)
 
 
-def measure(engine: Engine, own: Relation, members: pa.Table, accounts: pa.Table | None,
-            blocks: pa.Table) -> dict[str, Measured]:
+@dataclass(frozen=True)
+class Surroundings:
+    """What groups are measured against: all exchanges (schema ``STAGED``), the accounts' totals (``PROFILES``), where
+    they were seen (``BLOCKS``), and what is known of them (``ACCOUNTS``)."""
+
+    staged: Relation
+    profiles: pa.Table
+    blocks: pa.Table
+    accounts: pa.Table | None
+
+
+def measure(engine: Engine, own: Relation, members: pa.Table, around: Surroundings,
+            ties: Mapping[str, Mapping[str, float]]) -> dict[str, Measured]:
     """Measure every group.
 
     ``own`` is the relation of attributed exchanges (see ``link.streams.attributed``), ``members`` holds ``group_id,
-    account_id``; ``accounts`` and ``blocks`` as their schemas. Groups without attributed exchanges are there with
-    size 0.
+    account_id``; ``ties`` gives the bits a family that tie a group's median member to it. Groups without attributed
+    exchanges are there with size 0.
     """
     groups = {name: Measured(name) for name in sorted(set(members["group_id"].to_pylist()))}
     _sizes(engine, own, groups)
     _contents(engine, own, groups)
     _repetition(engine, own, groups)
     _timing(engine, own, groups)
-    _origins(members, blocks, groups)
-    if accounts is not None:
-        _sign_ups(members, accounts, groups)
+    _origins(members, around.blocks, groups)
+    _share_of_all(engine, own, members, around.profiles, groups)
+    _lengths(engine, own, around.staged, groups)
+    for name, bits in ties.items():
+        for family, worth in bits.items():
+            if f"by_{family}" in FEATURES:
+                groups[name].features[f"by_{family}"] = max(worth, 0.0) / (max(worth, 0.0) + _HALF_BITS)
+    if around.accounts is not None:
+        _sign_ups(members, around.accounts, groups)
     return groups
+
+
+def _share_of_all(engine: Engine, own: Relation, members: pa.Table, profiles: pa.Table,
+                  groups: dict[str, Measured]) -> None:
+    """How much of its accounts' traffic is the group's own, and how many accounts take part."""
+    total = dict(zip(profiles["account_id"].to_pylist(), profiles["exchanges"].to_pylist(), strict=True))
+    for name, accounts in _members(members).items():
+        groups[name].features["own_share"] = min(1.0, groups[name].exchanges / max(1, sum(
+            total.get(account, 0) for account in accounts)))
+    for row in _rows(engine, own.group_by("group_id").agg(accounts=own.account_id.nunique())):
+        groups[row["group_id"]].features["many_accounts"] = 1.0 - row["accounts"] ** -0.5
+
+
+def _lengths(engine: Engine, own: Relation, staged: Relation, groups: dict[str, Measured]) -> None:
+    """Where a group's lengths stand among everybody's, in deciles: no unit, no model's habits."""
+    for column, feature in (("output_tokens", "long_answers"), ("input_tokens", "long_prompts"),
+                            ("reasoning_tokens", "thinking")):
+        known = staged.filter(staged[column].notnull())
+        if feature == "thinking":
+            known = known.filter(known[column] > 0)
+        edges = _rows(engine, known.aggregate(**{f"q{i}": known[column].quantile(i / 10) for i in range(1, 10)}))
+        cuts = [value for value in next(iter(edges)).values() if value is not None]
+        if not cuts:
+            continue
+        mine = own.filter(own[column].notnull())
+        # Halfway between less and at most: a length that many share stands in the middle of its own crowd.
+        place = sum(((mine[column] > cut).cast("float64") + (mine[column] >= cut).cast("float64")) / (2 * len(cuts))
+                    for cut in cuts)
+        for row in _rows(engine, mine.mutate(place=place).group_by("group_id").agg(place=lambda t: t.place.mean())):
+            groups[row["group_id"]].features[feature] = row["place"]
 
 
 def _rows(engine: Engine, relation: Relation) -> Iterable[dict[str, Any]]:

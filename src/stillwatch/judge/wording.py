@@ -6,15 +6,9 @@ from collections.abc import Mapping
 
 from stillwatch.judge.candidate import Candidate, SharedValue
 from stillwatch.judge.hypotheses import Weighed
+from stillwatch.schema import KIND_WORDS
 
-__all__ = ["KIND_WORDS", "VERDICT_WORDS", "against_sentences", "explanation", "for_sentences", "why"]
-
-KIND_WORDS: Mapping[str, str] = {
-    "ip": "address", "prefix": "address range", "asn": "network", "ja4": "TLS fingerprint", "sdk": "client library",
-    "user_agent": "user agent", "payment": "payment instrument", "device": "device", "phone": "phone number",
-    "signup_ip": "sign-up address", "email_pattern": "e-mail pattern", "referral": "referral code",
-    "email_domain": "e-mail domain", "template": "family of prompts", "system_prompt": "family of system prompts",
-}
+__all__ = ["VERDICT_WORDS", "against_sentences", "explanation", "for_sentences", "why"]
 
 VERDICT_WORDS: Mapping[str, str] = {
     "distillation": "harvesting answers as training data",
@@ -51,6 +45,16 @@ _PLAIN: Mapping[str, tuple[str, str]] = {
     "end_users": ("many end users are passed on", "few end users are passed on"),
     "programme": ("most accounts are verified members of education or research programmes",
                   "few accounts are verified members of education or research programmes"),
+    "own_share": ("most of what its accounts do is this work", "most of what its accounts do is something else"),
+    "many_accounts": ("many accounts take part", "few accounts take part"),
+    "long_answers": ("answers are longer than most", "answers are shorter than most"),
+    "long_prompts": ("requests are longer than most", "requests are shorter than most"),
+    "thinking": ("models reason longer than for most", "models reason less than for most"),
+    "by_network": ("networks tie the accounts", "networks hardly tie the accounts"),
+    "by_client": ("clients tie the accounts", "clients hardly tie the accounts"),
+    "by_payment": ("payments tie the accounts", "payments hardly tie the accounts"),
+    "by_identity": ("sign-ups tie the accounts", "sign-ups hardly tie the accounts"),
+    "by_content": ("what is asked ties the accounts", "what is asked hardly ties the accounts"),
 }
 
 

@@ -6,8 +6,10 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from stillwatch.engine import Engine
-from stillwatch.judge import Explanations, Judged, Knowledge, Measured, judge, measure, q_values, strata
+from stillwatch.judge import Explanations, Judged, Knowledge, Measured, Surroundings, judge, measure, q_values, strata
 from stillwatch.link import Linked, link
 from stillwatch.pipeline.candidates import AttributedWork, Candidates, attribute, candidates_of, score_decoys
 from stillwatch.pipeline.observing import Reduced
@@ -63,8 +65,19 @@ def claims_of(engine: Engine, reduced: Reduced, *, settings: Settings, key: Depl
     linked = link(reduced.sightings, FAMILY_OF, seed=settings.seed)
     found = candidates_of(linked, reduced.sightings, key)
     work = attribute(engine, reduced.staged, reduced.texts, reduced.content, found.members)
-    measured = measure(engine, work.exchanges, found.members, reduced.accounts, reduced.blocks)
+    measured = measure(engine, work.exchanges, found.members, around(reduced), ties(found))
     return Claims(linked, found, work, measured)
+
+
+def around(reduced: Reduced) -> Surroundings:
+    """What groups are measured against."""
+    return Surroundings(reduced.staged, reduced.profiles, reduced.blocks, reduced.accounts)
+
+
+def ties(found: Candidates) -> dict[str, dict[str, float]]:
+    """Bits a family that tie each group's median member to it."""
+    return {candidate.group_id: dict(zip(candidate.families, np.median(candidate.bits, axis=0).tolist(), strict=True))
+            for candidate in found.candidates}
 
 
 def make_decoys(reduced: Reduced, claims: Claims, settings: Settings, clock: Clock,

@@ -8,14 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from stillwatch.engine import connect
-from stillwatch.judge import Explanations, fit, measure
-from stillwatch.link import MIN_MEMBERS
-from stillwatch.pipeline import ScanInputs, attribute, observe
+from stillwatch.engine import Engine, connect
+from stillwatch.judge import ORDINARY, Explanations, fit
+from stillwatch.pipeline import Claims, ScanInputs, claims_of, observe
 from stillwatch.proof.simulate import simulate
 from stillwatch.settings import DeploymentKey, load_settings
 
@@ -34,15 +31,16 @@ class Example:
 
     @property
     def style(self) -> str:
-        """The group's name without the part of it that this example is."""
-        return self.name.split("/")[0]
+        """The actor's name without the number of the copy; groups of ordinary customers are one style a scenario."""
+        return f"{Path(self.scenario).stem}/{self.name.rstrip('0123456789').rstrip('-')}"
 
 
 def examples(scenario: str | Path, seeds: Sequence[int], *, scale: float = 1.0,
              prompts: str | None = None) -> Iterator[Example]:
-    """Simulate a scenario and measure each of its labelled groups, and two random halves of each.
+    """Simulate a scenario, link it as a scan does, and measure every group that linking finds.
 
-    Halves stand for groups that linking finds in part. The key is fixed: nothing measured depends on it.
+    A group has the label that most of its exchanges have in truth; ``ordinary`` where that is none. The key is fixed:
+    nothing measured depends on it.
     """
     key = DeploymentKey(bytes(32))
     settings = load_settings()
@@ -52,35 +50,33 @@ def examples(scenario: str | Path, seeds: Sequence[int], *, scale: float = 1.0,
             simulate(scenario, traffic, scale=scale, seed=seed, prompts=prompts)
             inputs = ScanInputs([str(traffic / "exchanges")], accounts=traffic / "accounts.parquet")
             reduced = observe(engine, inputs, Path(folder) / "staged", settings=settings, key=key)
-            truth = pq.read_table(traffic / "truth" / "members.parquet")
-            label = {row["campaign"]: row["label"]
-                     for row in pq.read_table(traffic / "truth" / "campaigns.parquet").to_pylist()}
-            members = _groups(truth, seed)
-            work = attribute(engine, reduced.staged, reduced.texts, reduced.content, members)
-            for name, it in measure(engine, work.exchanges, members, reduced.accounts, reduced.blocks).items():
-                campaign = name.split("/")[0]
-                size = members.filter(pc.equal(members["group_id"], name)).num_rows
-                if it.exchanges and size >= MIN_MEMBERS:
-                    yield Example(str(scenario), seed, name, label[campaign], it.features)
+            claims = claims_of(engine, reduced, settings=settings, key=key)
+            names, labels = _labels(engine, claims, traffic / "truth")
+            for group, it in claims.measured.items():
+                if it.exchanges:
+                    yield Example(str(scenario), seed, names[group], labels[group], it.features)
 
 
-def _groups(truth: pa.Table, seed: int) -> pa.Table:
-    """Every labelled group whole and as two halves: ``group_id, account_id, probability``."""
-    rng = np.random.default_rng(seed)
-    known: dict[str, list[str]] = {}
-    for row in truth.sort_by([("campaign", "ascending"), ("account_id", "ascending")]).to_pylist():
-        known.setdefault(row["campaign"], []).append(row["account_id"])
-    groups = {}
-    for name, accounts in known.items():
-        groups[name] = accounts
-        if len(accounts) >= 2 * MIN_MEMBERS:
-            shuffled = rng.permutation(accounts).tolist()
-            groups |= {f"{name}/1": shuffled[::2], f"{name}/2": shuffled[1::2]}
-    return pa.table({
-        "group_id": [name for name, accounts in groups.items() for _ in accounts],
-        "account_id": [account for accounts in groups.values() for account in accounts],
-        "probability": [1.0 for accounts in groups.values() for _ in accounts],
-    })
+def _labels(engine: Engine, claims: Claims, truth: Path) -> tuple[dict[str, str], dict[str, str]]:
+    """Each group's campaign and label in truth: those of more than half of its exchanges, or nobody's."""
+    kind = {row["campaign"]: row["label"] for row in pq.read_table(truth / "campaigns.parquet").to_pylist()}
+    known = pq.read_table(truth / "exchanges.parquet", columns=["exchange_id", "campaign"])
+    mine = engine.arrow(claims.work.exchanges.select("exchange_id", "group_id"))
+    joined = mine.join(known, "exchange_id", join_type="left outer")
+    counted = joined.group_by(["group_id", "campaign"], use_threads=False).aggregate([("exchange_id", "count")])
+    of_group: dict[str, dict[str, int]] = {}
+    for row in counted.to_pylist():
+        of_group.setdefault(row["group_id"], {})[row["campaign"] or ORDINARY] = row["exchange_id_count"]
+    names, labels = {}, {}
+    for group, counts in of_group.items():
+        by_label: dict[str, int] = {}
+        for campaign, count in counts.items():
+            label = kind.get(campaign, ORDINARY)
+            by_label[label] = by_label.get(label, 0) + count
+        label = max(sorted(by_label), key=lambda name: by_label[name])
+        labels[group] = label if 2 * by_label[label] > sum(by_label.values()) else ORDINARY
+        names[group] = max(sorted(counts), key=lambda name: counts[name])
+    return names, labels
 
 
 def fit_explanations(known: Sequence[Example], features: Sequence[str], made_from: str) -> Explanations:

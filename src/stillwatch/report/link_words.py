@@ -14,6 +14,7 @@ from rich.text import Text
 
 from stillwatch.report.clean import clean, cut
 from stillwatch.report.numbers import plural
+from stillwatch.schema import KIND_WORDS
 
 __all__ = ["ACCOUNT", "bits_words", "families_words", "heading", "inside", "lines", "more", "others_words", "trait"]
 
@@ -23,17 +24,9 @@ ACCOUNT = 60
 _LABEL = 70
 _DIGEST = 8
 
-_KIND: Mapping[str, str] = {
-    "ip": "address", "prefix": "address range", "asn": "network", "ja4": "TLS fingerprint", "sdk": "client library",
-    "user_agent": "user agent", "payment": "payment instrument", "device": "device", "phone": "phone number",
-    "signup_ip": "sign-up address", "email_pattern": "e-mail pattern", "referral": "referral code",
-    "email_domain": "e-mail domain", "template": "family of prompts", "system_prompt": "family of system prompts",
-}
-
-
 def trait(value: Mapping[str, Any]) -> str:
     """A value with its kind: what a reader may see of it, or the beginning of its digest to tell it from others."""
-    kind = _KIND.get(value["kind"], cut(value["kind"], _LABEL))
+    kind = KIND_WORDS.get(value["kind"], cut(value["kind"], _LABEL))
     shown = f"“{cut(value['label'], _LABEL)}”" if value["label"] else f"#{clean(value['value'][:_DIGEST])}"
     return f"{kind} {shown}"
 

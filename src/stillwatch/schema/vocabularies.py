@@ -204,3 +204,15 @@ VOCABULARIES: tuple[Vocabulary, ...] = (
     QUARANTINE_REASON,
     OPERATION,
 )
+
+KIND_WORDS: Mapping[str, str] = {
+    "ip": "address", "ip_spell": "spell of an address", "prefix": "address range", "asn": "network",
+    "ja4": "TLS fingerprint", "sdk": "client library", "user_agent": "user agent",
+    "client_library": "library and version", "client_platform": "platform", "sampling": "habit of sampling",
+    "payment": "payment instrument", "device": "device", "phone": "phone number", "signup_ip": "sign-up address",
+    "email_pattern": "e-mail pattern", "referral": "referral code", "signup_burst": "burst of sign-ups",
+    "email_domain": "e-mail domain", "email_disposable": "provider of disposable mail",
+    "signup_user_agent": "user agent at sign-up", "template": "family of prompts",
+    "system_prompt": "family of system prompts",
+}
+"""What a reader calls one value of a kind of sighting."""
