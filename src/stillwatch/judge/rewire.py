@@ -8,7 +8,7 @@ chance coordination only: classes, resellers and popular tools are coordinated, 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -21,15 +21,15 @@ MIN_STRATUM = 50
 """Fewest accounts of a stratum; smaller ones are merged."""
 
 MAX_CANDIDATES = 0.25
-"""Largest share of a stratum that may belong to candidate groups. Exchanging blocks among accounts that mostly
+"""Largest share of a stratum that may belong to one candidate group. Exchanging blocks among accounts that mostly
 belong to one group leaves its coordination as it was, and such a decoy falsifies nothing."""
 
 
-def strata(profiles: pa.Table, accounts: pa.Table | None, members: Collection[str] = ()) -> pa.Table:
+def strata(profiles: pa.Table, accounts: pa.Table | None, groups: Sequence[Collection[str]] = ()) -> pa.Table:
     """Assign each account to a stratum: ``account_id, stratum``.
 
-    Strata are account kind × sign-up month × volume decile. One that is too small, or that too many ``members`` of
-    candidate groups are in, is merged over months first, then over kinds, then over two and over five volume
+    Strata are account kind × sign-up month × volume decile. One that is too small, or that too many members of one of
+    the candidate ``groups`` are in, is merged over months first, then over kinds, then over two and over five volume
     deciles; what is left is one stratum, with everybody where even that has too many members.
     """
     exchanges = profiles["exchanges"].to_numpy()
@@ -42,21 +42,24 @@ def strata(profiles: pa.Table, accounts: pa.Table | None, members: Collection[st
         kind = np.array(pc.fill_null(accounts["kind"].take(place), "").to_pylist(), dtype=object)
         months = pc.strftime(accounts["created_at"].take(place), format="%Y-%m")
         month = np.array(pc.fill_null(months, "").to_pylist(), dtype=object)
-    inside = pc.is_in(profiles["account_id"], value_set=pa.array(sorted(members), pa.string())).to_numpy()
+    names = profiles["account_id"].combine_chunks()
+    inside = [pc.is_in(names, value_set=pa.array(sorted(group), pa.string())).to_numpy(zero_copy_only=False)
+              for group in groups]
     finest = [f"{k}|{m}|{d}" for k, m, d in zip(kind, month, decile, strict=True)]
     coarser = [f"{k}||{d}" for k, d in zip(kind, decile, strict=True)]
     volumes = [[f"||{width * (d // width)}+{width}" for d in decile] for width in (1, 2, 5)]
     chosen = np.array(["all"] * len(exchanges), dtype=object)
     left = np.ones(len(exchanges), dtype=bool)
-    for names in (finest, coarser, *volumes):
-        words, code, size = np.unique(np.array(names, dtype=object)[left].astype(str), return_inverse=True,
+    for level in (finest, coarser, *volumes):
+        words, code, size = np.unique(np.array(level, dtype=object)[left].astype(str), return_inverse=True,
                                       return_counts=True)
         rows = np.flatnonzero(left)
-        share = np.bincount(code, weights=inside[rows], minlength=len(words)) / np.maximum(size, 1)
+        held = [np.bincount(code, weights=member[rows], minlength=len(words)) for member in inside]
+        share = np.max(held, axis=0, initial=0.0) / np.maximum(size, 1) if held else np.zeros(len(words))
         good = ((size >= MIN_STRATUM) & (share <= MAX_CANDIDATES))[code]
         chosen[rows[good]] = words[code[good]]
         left[rows[good]] = False
-    if left.any() and inside[left].mean() > MAX_CANDIDATES:
+    if left.any() and any(member[left].mean() > MAX_CANDIDATES for member in inside):
         chosen[:] = "all"
     return pa.table({"account_id": profiles["account_id"], "stratum": pa.array(chosen, pa.string())})
 
