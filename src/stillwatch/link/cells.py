@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import scipy.sparse as sp
@@ -36,6 +37,22 @@ class Cells:
     distinct: Floats
     carried: sp.csr_array
     has_family: np.ndarray[tuple[int, int], np.dtype[np.bool_]]
+
+    @cached_property
+    def carriers(self) -> sp.csr_array:
+        """Values × accounts: ``carried`` turned over."""
+        return sp.csr_array(self.carried.T)
+
+    @cached_property
+    def sizes(self) -> sp.csr_array:
+        """Kinds × accounts: how many values of each kind an account carries."""
+        return sp.csr_array((self.size, (self.kind, self.owner)), shape=(self.kinds, self.accounts))
+
+    def per_kind(self, member: sp.csr_array) -> tuple[Floats, Floats]:
+        """Coincidences of the groups' members, and members that have any (both kinds × groups)."""
+        any_of_it = sp.csr_array((np.ones(self.sizes.nnz), self.sizes.indices, self.sizes.indptr),
+                                 shape=self.sizes.shape)
+        return (self.sizes @ member).toarray(), (any_of_it @ member).toarray()
 
     def of(self, accounts: Ints) -> Cells:
         """The same cells, with those of ``accounts`` (sorted codes) alone; what values are worth stays as it was."""

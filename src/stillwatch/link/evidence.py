@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import scipy.sparse as sp
 
 from stillwatch.link.cells import Cells
@@ -18,6 +19,8 @@ __all__ = ["SHARES", "Evidence", "evidence", "stock_of"]
 
 SHARES = np.array([0.0, 0.05, 0.15, 0.35, 0.6, 0.85])
 """Levels of the comparison: the share of an account's values of a kind that may come from the group's stock."""
+
+Flags = npt.NDArray[np.bool_]
 
 _PSEUDO = 3.0  # members' worth of shrinkage of a group's levels towards those of all groups
 _ROUNDS = 6
@@ -47,19 +50,24 @@ def stock_of(cells: Cells, member: sp.csr_array) -> Ints:
     carried by two members and be twice as frequent inside as outside. What an ordinary theme that some
     members also follow explains is thereby left to that theme.
     """
-    inside = sp.csr_array(cells.carried.T @ member).tocoo()
-    value, group, k = inside.row, inside.col, inside.data
+    inside = sp.csr_array(cells.carriers @ member)
+    inside.sort_indices()
+    value = np.repeat(np.arange(inside.shape[0]), np.diff(inside.indptr))
+    shared = inside.data >= 2
+    value, group, k = value[shared], inside.indices[shared].astype(np.int64), inside.data[shared]
     kind = cells.incidence.kind[value]
-    mine = _per_kind(cells, member)[kind, group]
+    mine = cells.per_kind(member)[0][kind, group]
     outside = (cells.incidence.degree[value] - k + 1.0) / (cells.total[kind] - mine + cells.distinct[kind])
     ratio = (k - 1.0) / np.maximum(mine, 1.0) / outside
-    telling = (k >= 2) & (ratio > _ENRICHED)
+    telling = ratio > _ENRICHED
     value, group = value[telling], group[telling]
     speaks = k[telling] * np.log2(ratio[telling])
     owner = np.full(len(cells.incidence.degree), -1, dtype=np.int64)
-    order = np.lexsort((group, -speaks, value))
-    first = order[np.diff(value[order], prepend=-1) != 0]
-    owner[value[first]] = group[first]
+    first = np.flatnonzero(np.diff(value, prepend=-1))
+    if len(first):
+        most = np.repeat(np.maximum.reduceat(speaks, first), np.diff(first, append=len(value)))
+        best = np.flatnonzero(speaks == most)[::-1]  # of equals the first comes last, and stays
+        owner[value[best]] = group[best]
     return owner
 
 
@@ -78,61 +86,92 @@ def evidence(cells: Cells, member: sp.csr_array, stock: Ints, *, against_all: bo
     """
     groups, kinds = member.shape[1], cells.kinds
     at = stock[cells.value]
-    use = at >= 0
+    use = np.flatnonzero(at >= 0)
     account, value, cell, group = cells.account[use], cells.value[use], cells.cell[use], at[use]
-    kind = cells.kind[cell]
-    inside = sp.csr_array(cells.carried.T @ member)
-    mine = _per_kind(cells, member)
-    own = _lookup(member, account, group)
-    k = _lookup(inside, value, group)
-    held = mine[kind, group]
-    if against_all:
-        outside = cells.incidence.degree[value] / (cells.total + cells.distinct)[kind]
-    else:
-        outside = np.maximum(cells.incidence.degree[value] - k - (1.0 - own), 0.0) + 1.0
-        outside /= cells.total[kind] - held + cells.distinct[kind]
-    ratio = (k - own) / np.maximum(held - own * cells.size[cell], 1.0) / outside
-    keys, place = np.unique(cell * groups + group, return_inverse=True)
+    mine, having = cells.per_kind(member)
+    own = _belongs(member, account, group)
+    worth = _Worth(cells, mine, stock, np.bincount(value[own], minlength=len(stock)), against_all=against_all)
+    keys, place = _compact(cell * groups + group, len(cells.owner) * groups)
+    level = worth.levels(value, cells.size[cell], own, place, len(keys))
     cell, group = keys // groups, keys % groups
     loose = cells.size[cell] - np.bincount(place, minlength=len(keys))
-    level = np.stack([np.bincount(place, weights=np.log(1 - share + share * ratio), minlength=len(keys))
-                      + loose * np.log(1 - share) for share in SHARES], axis=1)
+    level += loose * np.log(1 - SHARES)[:, None]
     account, kind = cells.owner[cell], cells.kind[cell]
-    is_member = _lookup(member, account, group) > 0
-    rates = _rates(level, is_member, group * kinds + kind, _members_with(cells, member))
-    top = level.max(axis=1)
-    bits = (np.log((np.exp(level - top[:, None]) * rates[group * kinds + kind]).sum(axis=1)) + top) / np.log(2)
-    return _by_family(cells, account, group, kind, bits, rates[:, 0].reshape(groups, kinds))
+    top = level.max(axis=0)
+    like = np.exp(level - top)
+    slot = group * kinds + kind
+    inside = _belongs(member, account, group)
+    rates = _rates(like[:, inside], slot[inside], having.T)
+    bits = (np.log((like * rates[:, slot]).sum(axis=0)) + top) / np.log(2)
+    return _by_family(cells, account, group, kind, bits, rates[0].reshape(groups, kinds))
 
 
-def _rates(level: Floats, is_member: np.ndarray[tuple[int], np.dtype[np.bool_]], slot: Ints, members: Floats) -> Floats:
-    """Share of members at each level, a group and kind (rows as ``slot``), by EM."""
-    slots, kinds = members.size, members.shape[1]
-    like = np.exp(level[is_member] - level[is_member].max(axis=1, keepdims=True))
-    at = slot[is_member]
-    silent = members.ravel() - np.bincount(at, minlength=slots)
+class _Worth:
+    """Likelihood ratios of the values of groups' stocks, for members and for others."""
+
+    def __init__(self, cells: Cells, held: Floats, stock: Ints, carriers: Ints, *, against_all: bool) -> None:
+        """``held`` is kinds × groups; ``carriers`` counts the members of its group that carry a value."""
+        told = stock >= 0
+        kind = np.where(told, cells.incidence.kind, 0)
+        self._k, self._held = carriers.astype(np.float64), np.where(told, held[kind, stock], 1.0)
+        degree = cells.incidence.degree
+        if against_all:
+            self._outside = self._inside = degree / (cells.total + cells.distinct)[kind]
+        else:
+            others = cells.total[kind] - self._held + cells.distinct[kind]
+            # An account that is not a member counts for neither side.
+            self._outside = (np.maximum(degree - self._k - 1.0, 0.0) + 1.0) / others
+            self._inside = (np.maximum(degree - self._k, 0.0) + 1.0) / others
+        self._told = np.flatnonzero(told)
+
+    def levels(self, value: Ints, size: Floats, own: Flags, place: Ints, places: int) -> Floats:
+        """Σ log(1 − π + π ρ) over the coincidences of each place (levels π × places)."""
+        level = np.zeros((len(SHARES), places))
+        mine = np.flatnonzero(own)
+        held = self._held[value[mine]] - size[mine]
+        ratio = (self._k[value[mine]] - 1.0) / np.maximum(held, 1.0) / self._inside[value[mine]]
+        # For accounts outside a value is worth the same, whoever carries it: one logarithm a value.
+        told = self._told
+        common = np.zeros(len(self._k))
+        plain = self._k[told] / np.maximum(self._held[told], 1.0) / self._outside[told]
+        for at, share in enumerate(SHARES):
+            if share:  # log 1 is nothing
+                common[told] = np.log(1 - share + share * plain)
+                each = common[value]
+                each[mine] = np.log(1 - share + share * ratio)
+                level[at] = np.bincount(place, weights=each, minlength=places)
+        return level
+
+
+def _rates(like: Floats, slot: Ints, having: Floats) -> Floats:
+    """Share of members at each level (levels × slots, a slot a group and kind), by EM.
+
+    ``like`` is levels × members' cells, ``slot`` theirs; ``having`` (groups × kinds) counts the members that have
+    anything of a kind.
+    """
+    slots, kinds = having.size, having.shape[1]
+    silent = having.ravel() - np.bincount(slot, minlength=slots)
 
     def learn(where: Ints, base: Floats, quiet: Floats, weight: float) -> Floats:
         rates = base
         for _ in range(_ROUNDS):
-            post = like * rates[where]
-            post /= post.sum(axis=1, keepdims=True)
-            seen: Floats = np.stack([np.bincount(where, weights=column, minlength=len(base)).astype(np.float64)
-                                     for column in post.T], axis=1)
-            seen[:, 0] += quiet
-            rates = (seen + weight * base) / (seen.sum(axis=1, keepdims=True) + weight)
+            post = like * rates[:, where]
+            post /= post.sum(axis=0)
+            seen = np.stack([np.bincount(where, weights=row, minlength=base.shape[1]) for row in post])
+            seen[0] += quiet
+            rates = (seen + weight * base) / (seen.sum(axis=0) + weight)
         return rates
 
-    even = np.full((kinds, len(SHARES)), 1.0 / len(SHARES))
-    pooled = learn(at % kinds, even, silent.reshape(-1, kinds).sum(axis=0), 1.0)
-    return learn(at, np.tile(pooled, (slots // kinds, 1)), silent, _PSEUDO)
+    even = np.full((len(SHARES), kinds), 1.0 / len(SHARES))
+    pooled = learn(slot % kinds, even, silent.reshape(-1, kinds).sum(axis=0), 1.0)
+    return learn(slot, np.tile(pooled, (1, slots // kinds)), silent, _PSEUDO)
 
 
 def _by_family(cells: Cells, account: Ints, group: Ints, kind: Ints, bits: Floats, nothing: Floats) -> Evidence:
     """The kind that says most in each family, silence included: ``nothing`` is the rate of sharing nothing."""
     families = len(cells.incidence.families)
     pair_key = group * cells.accounts + account
-    pairs, place = np.unique(pair_key, return_inverse=True)
+    pairs, place = _compact(pair_key, nothing.shape[0] * cells.accounts)
     who, which = pairs % cells.accounts, pairs // cells.accounts
     best = np.full((len(pairs), families), -np.inf)
     np.maximum.at(best, (place, cells.family[kind]), bits)
@@ -144,29 +183,24 @@ def _by_family(cells: Cells, account: Ints, group: Ints, kind: Ints, bits: Float
     return Evidence(who, which, np.where(np.isneginf(best), missing, best))
 
 
-def _per_kind(cells: Cells, member: sp.csr_array) -> Floats:
-    """Coincidences of the groups' members, kinds × groups."""
-    of_account = sp.csr_array((cells.size, (cells.kind, cells.owner)), shape=(cells.kinds, cells.accounts))
-    held: Floats = (of_account @ member).toarray()
-    return held
-
-
-def _members_with(cells: Cells, member: sp.csr_array) -> Floats:
-    """Members that have anything of a kind, groups × kinds."""
-    has = sp.csr_array((np.ones(len(cells.owner)), (cells.kind, cells.owner)), shape=(cells.kinds, cells.accounts))
-    counted: Floats = (has @ member).toarray().T
-    return counted
-
-
-def _lookup(matrix: sp.csr_array, row: Ints, column: Ints) -> Floats:
-    """Entries of a sparse matrix at many places at once."""
-    width = matrix.shape[1]
-    held = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr)) * width + matrix.indices
-    order = np.argsort(held, kind="stable") if not matrix.has_sorted_indices else slice(None)
-    held, data = held[order], matrix.data[order]
-    if not len(held):
-        return np.zeros(len(row))
-    wanted = row * width + column
-    at = np.minimum(np.searchsorted(held, wanted), len(held) - 1)
-    found: Floats = np.where(held[at] == wanted, data[at], 0.0)
+def _belongs(member: sp.csr_array, account: Ints, group: Ints) -> Flags:
+    """Whether each account is a member of the group beside it."""
+    start, times = member.indptr, np.diff(member.indptr)
+    found = np.zeros(len(account), dtype=bool)
+    rows: Ints = np.flatnonzero(times[account] > 0)
+    turn = 0
+    while len(rows):  # as often as the account in most groups is in groups
+        found[rows] |= member.indices[start[account[rows]] + turn] == group[rows]
+        turn += 1
+        rows = rows[times[account[rows]] > turn]
     return found
+
+
+def _compact(key: Ints, size: int) -> tuple[Ints, Ints]:
+    """Distinct keys (all below ``size``), ascending, and each key's place among them."""
+    if size > 4 * len(key) + 1_000_000:
+        keys, place = np.unique(key, return_inverse=True)
+        return keys, place
+    held = np.zeros(size, dtype=bool)
+    held[key] = True
+    return np.flatnonzero(held), (np.cumsum(held) - 1)[key]
