@@ -10,6 +10,8 @@ evidence (``settle``) and are compared with decoys.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from operator import itemgetter
 
 import numpy as np
 import scipy.sparse as sp
@@ -19,7 +21,7 @@ from stillwatch.link.cells import Cells
 from stillwatch.link.incidence import Ints
 from stillwatch.link.pairs import Floats
 
-__all__ = ["communities", "leiden", "proposals", "resolutions"]
+__all__ = ["Graph", "communities", "graph_of", "leiden", "proposals", "resolutions"]
 
 _FINEST = 200
 """Accounts a unit of resolution: the ladder rises until a campaign of about this many is a community of its own."""
@@ -38,7 +40,7 @@ def leiden(graph: sp.csr_array, resolution: float, seed: int) -> Ints:
         return np.arange(size, dtype=np.int64)
     _, community = leiden_csr(graph.indptr.astype(np.int64), graph.indices.astype(np.int32),
                               graph.data.astype(np.float64), size, resolution=resolution, seed=seed)
-    return np.fromiter((community[node] for node in range(size)), np.int64, size)
+    return np.array(itemgetter(*range(size))(community), dtype=np.int64).reshape(size)
 
 
 def resolutions(accounts: int) -> list[float]:
@@ -57,25 +59,35 @@ def rarity(cells: Cells) -> Floats:
     return bits
 
 
-def communities(cells: Cells, bits: Floats, resolution: float, seed: int) -> list[Ints]:
-    """Communities of three accounts or more over the graph of accounts and values.
+@dataclass(frozen=True)
+class Graph:
+    """Who carries what, as a weighted graph: accounts first, then values (both without those that weigh nothing)."""
 
-    ``bits`` weigh the coincidences; they are rounded to eighths so that sums are exact in any order.
+    accounts: Ints
+    matrix: sp.csr_array
+
+
+def graph_of(cells: Cells, bits: Floats) -> Graph:
+    """The graph of accounts and values; ``bits`` weigh the coincidences.
+
+    They are rounded to eighths so that sums are exact in any order.
     """
     weight = np.rint(bits * 8)
     use = weight > 0
-    nodes, place = np.unique(np.concatenate([cells.account[use], cells.value[use] + cells.accounts]),
-                             return_inverse=True)
-    left, right = place[: int(use.sum())], place[int(use.sum()):]
-    graph = sp.csr_array((weight[use], (left, right)), shape=(len(nodes), len(nodes)))
-    graph = sp.csr_array(graph + graph.T)
-    graph.sort_indices()
-    label = leiden(graph, resolution, seed)
-    is_account = nodes < cells.accounts
-    found, inverse, sizes = np.unique(label[is_account], return_inverse=True, return_counts=True)
-    order = np.argsort(inverse, kind="stable")
-    parts = np.split(nodes[is_account][order], np.cumsum(sizes)[:-1])
-    return [np.sort(part) for part, size in zip(parts, sizes, strict=True) if size >= 3] if len(found) else []
+    accounts, left = np.unique(cells.account[use], return_inverse=True)
+    values, right = np.unique(cells.value[use], return_inverse=True)
+    half = sp.csr_array((weight[use], (left, right)), shape=(len(accounts), len(values)))
+    matrix = sp.csr_array(sp.block_array([[None, half], [half.T, None]], format="csr")) if half.nnz else half
+    matrix.sort_indices()
+    return Graph(accounts, matrix)
+
+
+def communities(graph: Graph, resolution: float, seed: int) -> list[Ints]:
+    """Communities of three accounts or more over the graph of accounts and values."""
+    label = leiden(graph.matrix, resolution, seed)[: len(graph.accounts)]
+    order = np.argsort(label, kind="stable")
+    parts = np.split(graph.accounts[order], np.flatnonzero(np.diff(label[order])) + 1)
+    return [part for part in parts if len(part) >= 3]
 
 
 def proposals(cells: Cells, seed: int) -> Iterator[list[Ints]]:
@@ -92,5 +104,6 @@ def proposals(cells: Cells, seed: int) -> Iterator[list[Ints]]:
     whole = np.bincount(place, weights=plain, minlength=cells.accounts * families)[place]
     balanced = plain * np.minimum(1.0, _FAMILY_BITS / np.maximum(whole, 1e-9))
     for bits in (plain, balanced):
+        graph = graph_of(cells, bits)
         for resolution in resolutions(cells.accounts):
-            yield communities(cells, bits, resolution, seed)
+            yield communities(graph, resolution, seed)

@@ -17,10 +17,10 @@ from stillwatch.link.pairs import Floats
 
 __all__ = ["SHARES", "Evidence", "evidence", "stock_of"]
 
+Flags = npt.NDArray[np.bool_]
+
 SHARES = np.array([0.0, 0.05, 0.15, 0.35, 0.6, 0.85])
 """Levels of the comparison: the share of an account's values of a kind that may come from the group's stock."""
-
-Flags = npt.NDArray[np.bool_]
 
 _PSEUDO = 3.0  # members' worth of shrinkage of a group's levels towards those of all groups
 _ROUNDS = 6
@@ -29,11 +29,13 @@ _ENRICHED = 2.0
 
 @dataclass(frozen=True)
 class Evidence:
-    """Bits a pair of account and group that share anything (pairs × families), sorted by group, then account."""
+    """Bits a pair of account and group that share anything (pairs × families), sorted by group, then account;
+    ``member`` says whether the account is in the group."""
 
     account: Ints
     group: Ints
     bits: Floats
+    member: Flags
 
     @property
     def total(self) -> Floats:
@@ -103,7 +105,7 @@ def evidence(cells: Cells, member: sp.csr_array, stock: Ints, *, against_all: bo
     inside = _belongs(member, account, group)
     rates = _rates(like[:, inside], slot[inside], having.T)
     bits = (np.log((like * rates[:, slot]).sum(axis=0)) + top) / np.log(2)
-    return _by_family(cells, account, group, kind, bits, rates[0].reshape(groups, kinds))
+    return _by_family(cells, member, account, group, kind, bits, rates[0].reshape(groups, kinds))
 
 
 class _Worth:
@@ -167,7 +169,8 @@ def _rates(like: Floats, slot: Ints, having: Floats) -> Floats:
     return learn(slot, np.tile(pooled, (1, slots // kinds)), silent, _PSEUDO)
 
 
-def _by_family(cells: Cells, account: Ints, group: Ints, kind: Ints, bits: Floats, nothing: Floats) -> Evidence:
+def _by_family(cells: Cells, member: sp.csr_array, account: Ints, group: Ints, kind: Ints, bits: Floats,
+               nothing: Floats) -> Evidence:
     """The kind that says most in each family, silence included: ``nothing`` is the rate of sharing nothing."""
     families = len(cells.incidence.families)
     pair_key = group * cells.accounts + account
@@ -180,7 +183,7 @@ def _by_family(cells: Cells, account: Ints, group: Ints, kind: Ints, bits: Float
     for one in range(cells.kinds):
         quiet[:, cells.family[one]] = np.maximum(quiet[:, cells.family[one]], silent[:, one])
     missing = np.where(cells.has_family[who], np.minimum(quiet[which], 0.0), 0.0)
-    return Evidence(who, which, np.where(np.isneginf(best), missing, best))
+    return Evidence(who, which, np.where(np.isneginf(best), missing, best), _belongs(member, who, which))
 
 
 def _belongs(member: sp.csr_array, account: Ints, group: Ints) -> Flags:

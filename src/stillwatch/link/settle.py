@@ -81,12 +81,12 @@ def settle(cells: Cells, groups: Sequence[Ints], rounds: int = _ROUNDS) -> list[
         size = np.array([len(group) for group in groups])
         inside = seen.total > np.log2(cells.accounts / size)[seen.group] + _MARGIN
         new = _split(seen.account[inside], seen.group[inside], len(groups))
-        stay = [np.intersect1d(old, now, assume_unique=True).size for old, now in zip(groups, new, strict=True)]
-        lost = np.array(stay) * 2 < size
+        stay = np.bincount(seen.group[inside & seen.member], minlength=len(groups))
+        lost = stay * 2 < size
         if lost.any():
             groups = [group for group, gone in zip(groups, lost, strict=True) if not gone]
             continue
-        moved = sum(len(old) + len(now) - 2 * kept for old, now, kept in zip(groups, new, stay, strict=True))
+        moved = int(size.sum() + inside.sum() - 2 * stay.sum())
         groups = _distinct(new)
         if moved == 0:
             break
@@ -129,13 +129,13 @@ def describe(cells: Cells, groups: Sequence[Ints], stability: Sequence[float] | 
     member = membership_matrix(cells, groups)
     seen = evidence(cells, member, stock_of(cells, member))
     edges = np.searchsorted(seen.group, np.arange(len(groups) + 1))
-    found = [_one(cells, seen, slice(edges[place], edges[place + 1]), members,
-                  1.0 if stability is None else stability[place]) for place, members in enumerate(groups)]
+    found = [_one(cells, seen, slice(edges[place], edges[place + 1]), 1.0 if stability is None else stability[place])
+             for place in range(len(groups))]
     return [group for group in found if group is not None and group.score > 0]
 
 
-def _one(cells: Cells, seen: Evidence, here: slice, members: Ints, stability: float) -> Group | None:
-    known = np.isin(seen.account[here], members)
+def _one(cells: Cells, seen: Evidence, here: slice, stability: float) -> Group | None:
+    known = seen.member[here]
     account, bits = seen.account[here][known], seen.bits[here][known]
     total = bits.sum(axis=1)
     if len(total):
@@ -185,9 +185,13 @@ def _apart(cells: Cells, kept: Sequence[Ints], parts: Sequence[Ints]) -> list[In
     and compared with everybody, evidence at least as strong as the prior is against it.
     """
     found = []
-    ranked = sorted(parts, key=lambda part: (-len(part), part.tolist()))
-    for whole in kept:
-        for part in ranked:
+    ranked = sorted({part.tobytes(): part for part in parts}.values(), key=lambda part: (-len(part), part.tolist()))
+    # A part or its rest that is too small now only gets smaller as other parts are taken out.
+    common = (membership_matrix(cells, kept).T @ membership_matrix(cells, ranked)).toarray()
+    size = np.array([len(part) for part in ranked])
+    for whole, shared in zip(kept, common, strict=True):
+        enough = (shared >= 0.8 * size) & (shared >= MIN_MEMBERS) & (len(whole) - shared >= MIN_MEMBERS)
+        for part in (ranked[place] for place in np.flatnonzero(enough)):
             inside = np.intersect1d(part, whole, assume_unique=True)
             rest = np.setdiff1d(whole, part, assume_unique=True)
             if len(inside) < 0.8 * len(part) or len(inside) < MIN_MEMBERS or len(rest) < MIN_MEMBERS:
