@@ -320,7 +320,7 @@ def test_a_bound_on_q_never_exceeds_what_all_decoys_say():
     for _ in range(100):
         scores = rng.integers(0, 30, int(rng.integers(1, 6))).astype(float).tolist()
         sets = {name: [rng.integers(0, 40, int(rng.integers(0, 3))).astype(float).tolist() for _ in range(9)]
-                for name in ("all", "without_candidates")}
+                for name in ("all", "without_detections")}
         final = Decoys(9, sets).q_values(scores)[0]
         for made in range(10):
             bound = Decoys(9, {name: held[:made] for name, held in sets.items()}).at_least(scores)

@@ -1,6 +1,6 @@
 """The one place that knows the order of the stages."""
 
-from stillwatch.pipeline.assess import Claims, Decoys, claims_of, judge_claims, make_decoys
+from stillwatch.pipeline.assess import Claims, Decoys, claims_of, judge_claims, likely_members, make_decoys
 from stillwatch.pipeline.candidates import attribute
 from stillwatch.pipeline.convert import convert
 from stillwatch.pipeline.observing import Logs, Reduced, ScanInputs, collect, observe, read_logs
@@ -22,6 +22,7 @@ __all__ = [
     "convert",
     "is_findings",
     "judge_claims",
+    "likely_members",
     "make_decoys",
     "observe",
     "read_logs",

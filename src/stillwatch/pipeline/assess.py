@@ -17,7 +17,7 @@ from stillwatch.pipeline.watch import Clock
 from stillwatch.schema import FAMILY_OF
 from stillwatch.settings import DeploymentKey, Settings
 
-__all__ = ["Claims", "Decoys", "claims_of", "judge_claims", "make_decoys"]
+__all__ = ["Claims", "Decoys", "claims_of", "judge_claims", "likely_members", "make_decoys"]
 
 
 @dataclass(frozen=True)
@@ -37,16 +37,16 @@ class Claims:
 
 @dataclass
 class Decoys:
-    """Scores of decoy groups, a list a data set: sets made from all accounts, and without the candidates' own rows."""
+    """Scores of decoy groups, a list a data set: sets made from all accounts, and without likely detections' rows."""
 
     wanted: int
-    sets: dict[str, list[list[float]]] = field(default_factory=lambda: {"all": [], "without_candidates": []})
+    sets: dict[str, list[list[float]]] = field(default_factory=lambda: {"all": [], "without_detections": []})
     seconds: float = 0.0
 
     @property
     def made(self) -> int:
         """Data sets of each kind that have been made."""
-        return len(self.sets["without_candidates"])
+        return len(self.sets["without_detections"])
 
     def q_values(self, scores: Sequence[float]) -> tuple[list[float], float, dict[str, list[float]]]:
         """The larger q-value of each score, the smallest that could have been, and the q-values a kind of set."""
@@ -80,24 +80,37 @@ def ties(found: Candidates) -> dict[str, dict[str, float]]:
             for candidate in found.candidates}
 
 
-def make_decoys(reduced: Reduced, claims: Claims, settings: Settings, clock: Clock,
+def likely_members(claims: Claims, explanations: Explanations, prior: float) -> set[str]:
+    """Accounts of the groups that distillation explains best: those that a second kind of decoys does without."""
+    return {account for candidate in claims.found.candidates for account in candidate.accounts
+            if explanations.weigh(claims.measured[candidate.group_id].features, prior)[0].verdict == "distillation"}
+
+
+def make_decoys(reduced: Reduced, claims: Claims, likely: set[str], settings: Settings, clock: Clock,
                 enough: Callable[[Decoys], bool] | None = None) -> Decoys:
-    """Make decoys until there are as many as wanted, time runs out, or ``enough`` says so."""
+    """Make decoys until there are as many as wanted, time runs out, or ``enough`` says so.
+
+    Each is made twice: from all accounts, and without the rows of ``likely`` ones, which would lend their coordination
+    to chance; where there are none, the two are the same.
+    """
     decoys = Decoys(settings.decoys)
     started = time.monotonic()
     if not claims.found.candidates:
         return decoys
-    with clock.stage("making decoys", settings.decoys * 2):
-        inside = set(claims.found.members["account_id"].to_pylist())
-        of_account = strata(reduced.profiles, reduced.accounts, inside)
+    kinds = [("all", set[str]()), *([("without_detections", likely)] if likely else [])]
+    with clock.stage("making decoys", settings.decoys * len(kinds)):
+        of_account = strata(reduced.profiles, reduced.accounts,
+                            [candidate.accounts for candidate in claims.found.candidates])
         for number in range(settings.decoys):
             if time.monotonic() - started > settings.decoy_seconds or (enough is not None and enough(decoys)):
                 break
-            for place, (name, left_out) in enumerate((("all", set()), ("without_candidates", inside)), start=1):
+            for place, (name, left_out) in enumerate(kinds, start=1):
                 decoys.sets[name].append(score_decoys(
                     reduced.blocks, reduced.sightings_fixed, reduced.known_addresses, of_account, left_out,
                     settings.seed + 1 + number))
-                clock.watcher.tick(2 * number + place)
+                clock.watcher.tick(len(kinds) * number + place)
+            if not likely:
+                decoys.sets["without_detections"].append(decoys.sets["all"][-1])
     decoys.seconds = round(time.monotonic() - started, 3)
     return decoys
 

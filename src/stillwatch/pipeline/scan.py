@@ -21,7 +21,7 @@ from stillwatch.engine import Engine, connect, engine_versions
 from stillwatch.folders import check_target, new_folder
 from stillwatch.judge import Judged, shipped
 from stillwatch.link import Linked
-from stillwatch.pipeline.assess import Claims, Decoys, claims_of, judge_claims, make_decoys
+from stillwatch.pipeline.assess import Claims, Decoys, claims_of, judge_claims, likely_members, make_decoys
 from stillwatch.pipeline.candidates import findings_tables
 from stillwatch.pipeline.observing import Reduced, ScanInputs, observe
 from stillwatch.pipeline.watch import Clock, Quiet, Watcher
@@ -56,7 +56,7 @@ def scan(inputs: ScanInputs, out: Path, *, settings: Settings, key: DeploymentKe
         reduced = observe(engine, inputs, work / "staged", settings=settings, key=key, clock=clock)
         with clock.stage("linking accounts"):
             claims = claims_of(engine, reduced, settings=settings, key=key)
-        decoys = make_decoys(reduced, claims, settings, clock)
+        decoys = make_decoys(reduced, claims, likely_members(claims, explanations, settings.prior), settings, clock)
         with clock.stage("judging"):
             q, floor, per_set = decoys.q_values(claims.scores)
             judged = judge_claims(reduced, claims, q, floor, explanations, settings)

@@ -21,7 +21,18 @@ from stillwatch.errors import StillwatchError
 from stillwatch.ingest import ingest
 from stillwatch.judge import Judged, shipped
 from stillwatch.observe import Networks, TextReducer
-from stillwatch.pipeline import Claims, Clock, Decoys, Quiet, Reduced, claims_of, collect, judge_claims, make_decoys
+from stillwatch.pipeline import (
+    Claims,
+    Clock,
+    Decoys,
+    Quiet,
+    Reduced,
+    claims_of,
+    collect,
+    judge_claims,
+    likely_members,
+    make_decoys,
+)
 from stillwatch.proof.draws import sub
 from stillwatch.proof.power.grid import Point
 from stillwatch.proof.power.logs import Base, Incomplete, with_accounts
@@ -150,7 +161,8 @@ def assess(reduced: Reduced, claims: Claims, base: Base) -> tuple[Judged, Decoys
         bounds = decoys.at_least(scores)
         return all(bounds[place] > DETECTION_Q for place in places)
 
-    decoys = make_decoys(reduced, claims, settings, Clock(Quiet()), hopeless)
+    likely = likely_members(claims, explanations, settings.prior)
+    decoys = make_decoys(reduced, claims, likely, settings, Clock(Quiet()), hopeless)
     if decoys.made < decoys.wanted:
         return judged(decoys.at_least(scores), 0.0), decoys
     q, floor, _ = decoys.q_values(scores)
