@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,6 +29,7 @@ class Example:
     name: str
     label: str
     features: Mapping[str, float]
+    permitted: bool = False
 
     @property
     def style(self) -> str:
@@ -52,9 +54,20 @@ def examples(scenario: str | Path, seeds: Sequence[int], *, scale: float = 1.0,
             reduced = observe(engine, inputs, Path(folder) / "staged", settings=settings, key=key)
             claims = claims_of(engine, reduced, settings=settings, key=key)
             names, labels = _labels(engine, claims, traffic / "truth")
+            permitted = _permitted(traffic)
             for group, it in claims.measured.items():
                 if it.exchanges:
-                    yield Example(str(scenario), seed, names[group], labels[group], it.features)
+                    yield Example(str(scenario), seed, names[group], labels[group], it.features,
+                                  names[group] in permitted)
+
+
+def _permitted(traffic: Path) -> set[str]:
+    """Campaigns any of whose accounts an agreement covers."""
+    if not (traffic / "agreements.parquet").is_file():
+        return set()
+    covered = set(pq.read_table(traffic / "agreements.parquet")["account_id"].to_pylist())
+    members = pq.read_table(traffic / "truth" / "members.parquet").to_pylist()
+    return {row["campaign"] for row in members if row["account_id"] in covered}
 
 
 def _labels(engine: Engine, claims: Claims, truth: Path) -> tuple[dict[str, str], dict[str, str]]:
@@ -81,53 +94,50 @@ def _labels(engine: Engine, claims: Claims, truth: Path) -> tuple[dict[str, str]
 
 def fit_explanations(known: Sequence[Example], features: Sequence[str], made_from: str) -> Explanations:
     """Fit densities, and the temper that scores best on styles of groups left out of the fit."""
-    tempers = np.round(np.arange(0.05, 1.01, 0.05), 2)
+    tempers = np.round(np.arange(0.1, 1.01, 0.1), 2)
     scores = log_scores(known, features, tempers.tolist())
-    best = float(tempers[int(np.argmax(np.round(scores, 6)))])
-    return fit(_by_style(known, features), features, temper=best, made_from=made_from)
+    # Scores that differ by less than a hundredth are alike: of those the sharpest is taken.
+    best = float(tempers[np.flatnonzero(np.round(scores, 2) == np.round(max(scores), 2))[-1]])
+    return _fitted(known, features, best, made_from)
 
 
-def _by_style(known: Sequence[Example], features: Sequence[str]) -> list[tuple[str, dict[str, float]]]:
-    """The quartiles of every feature, a style of group: three observations each, however often it was simulated.
+def _fitted(known: Sequence[Example], features: Sequence[str], temper: float, made_from: str = "") -> Explanations:
+    """Fit with each style worth the square root of its number of groups.
 
     Ten seeds of one class are ten looks at one class, not ten classes: counted singly, they would make the densities
     as narrow as the simulator is repetitive.
     """
-    found = []
-    for style in sorted({(e.label, e.style) for e in known}):
-        groups = [e.features for e in known if (e.label, e.style) == style]
-        for quantile in (0.25, 0.5, 0.75):
-            seen = {name: [g[name] for g in groups if name in g] for name in features}
-            found.append((style[0], {name: float(np.quantile(values, quantile))
-                                     for name, values in seen.items() if values}))
-    return found
+    count = Counter((e.label, e.style) for e in known)
+    weights = [count[e.label, e.style] ** -0.5 for e in known]
+    return fit([(e.label, e.features) for e in known], features, temper=temper, made_from=made_from, weights=weights)
 
 
 def log_scores(known: Sequence[Example], features: Sequence[str], tempers: Sequence[float]) -> list[float]:
-    """Mean log probability of the true verdict a temper, each style judged by densities fitted to the other styles.
+    """Log score a temper of "distillation or not" on styles that the fit has not seen, the two counted alike.
 
-    A verdict of which no other style is known cannot be given, so its style is left out of the score. Every verdict
-    has the same prior here: how common each is in the simulation says nothing about the world.
+    Each style is judged by densities fitted to the other styles, at even odds of distillation. Generation that is
+    permitted is left out: nothing but the agreement on file, which ends the question, tells it apart. So is a style
+    that is the only one of its verdict.
     """
-    total: dict[float, list[float]] = {temper: [] for temper in tempers}
+    said: dict[float, dict[bool, list[float]]] = {temper: {True: [], False: []} for temper in tempers}
     for label, style in sorted({(e.label, e.style) for e in known}):
         rest = [e for e in known if e.style != style]
-        if label not in {e.label for e in rest}:
+        mine = [e for e in known if (e.label, e.style) == (label, style) and not e.permitted]
+        if label not in {e.label for e in rest} or not mine:
             continue
-        fitted = fit(_by_style(rest, features), features)
-        even = 1.0 / (len(fitted.shape) + 1)
-        for temper, scores in total.items():
+        fitted = _fitted(rest, features, 1.0)
+        for temper, scores in said.items():
             tempered = replace(fitted, temper=temper)
-            for e in known:
-                if (e.label, e.style) == (label, style):
-                    said = {w.verdict: w.probability for w in tempered.weigh(e.features, even)}
-                    scores.append(float(np.log(max(said[label], 1e-12))))
-    return [float(np.mean(scores)) for scores in total.values()]
+            for e in mine:
+                guilty = next(w.probability for w in tempered.weigh(e.features, 0.5) if w.verdict == "distillation")
+                right = guilty if label == "distillation" else 1.0 - guilty
+                scores[label == "distillation"].append(float(np.log(max(right, 1e-12))))
+    return [float(np.mean([np.mean(kind) for kind in scores.values() if kind])) for scores in said.values()]
 
 
-def prior_only_score(known: Sequence[Example]) -> float:
-    """The same for somebody who looks at no feature: all verdicts, and ``undetermined``, equally likely."""
-    return float(-np.log(len({e.label for e in known}) + 1))
+def prior_only_score() -> float:
+    """The same for somebody who looks at no feature."""
+    return float(np.log(0.5))
 
 
 def said_of(explanations: Explanations, example: Example, prior: float) -> tuple[str, float]:
