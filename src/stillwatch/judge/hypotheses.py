@@ -47,7 +47,8 @@ class Explanations:
 
     ``mean`` and ``scale`` are a verdict's (one number a feature); ``correlation`` is common to all verdicts;
     ``degrees`` are the degrees of freedom. ``temper`` in (0, 1] is the exponent with the best log score on styles of
-    groups left out of the fit. ``undetermined`` is the explanation that none of the others fits: uniform over every feature.
+    groups left out of the fit. ``undetermined`` is the explanation that none of the others fits: uniform over
+    every feature.
     """
 
     features: tuple[str, ...]
@@ -78,16 +79,15 @@ class Explanations:
             return 0.0
         scale = self.scale[verdict][at]
         density = stats.multivariate_t.logpdf(
-            logit, self.mean[verdict][at], self.correlation[np.ix_(at, at)] * np.outer(scale, scale), df=self.degrees)
+            logit, self.mean[verdict][at], self.correlation[np.ix_(at, at)] * np.outer(scale, scale),
+            df=self.degrees)  # type: ignore[arg-type]  # any positive number will do; the stubs say int
         return float(density)
 
     def log_density(self, verdict: str, values: Mapping[str, float]) -> dict[str, float]:
         """Log density a feature by itself: what a reader is told of it. Together they are not the joint density."""
         at, logit = self._known(values)
-        if verdict == _UNDETERMINED:
-            each = stats.logistic.logpdf(logit)
-        else:
-            each = stats.t.logpdf(logit, self.degrees, self.mean[verdict][at], self.scale[verdict][at])
+        each = np.asarray(stats.logistic.logpdf(logit) if verdict == _UNDETERMINED else
+                          stats.t.logpdf(logit, self.degrees, self.mean[verdict][at], self.scale[verdict][at]))
         return {self.features[place]: float(worth) for place, worth in zip(at, each, strict=True)}
 
     def weigh(self, values: Mapping[str, float], prior: float) -> list[Weighed]:
@@ -189,7 +189,8 @@ def fit(examples: Sequence[tuple[str, Mapping[str, float]]], features: Sequence[
         # The mean of few examples is itself uncertain: a new group is off by both.
         scale[verdict] = np.sqrt(variance * (1.0 + 1.0 / (some + 1.0)))
         residuals[rows] = off / scale[verdict] * (known[rows] > 0)
-    return Explanations(tuple(features), mean, scale, _correlation(residuals, known, weight), DEGREES, temper, made_from)
+    return Explanations(tuple(features), mean, scale, _correlation(residuals, known, weight), DEGREES, temper,
+                        made_from)
 
 
 def _correlation(residuals: Floats, known: Floats, weight: Floats) -> Floats:

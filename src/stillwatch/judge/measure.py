@@ -111,6 +111,8 @@ def _share_of_all(engine: Engine, own: Relation, members: pa.Table, profiles: pa
     """How much of its accounts' traffic is the group's own, and how many accounts take part."""
     total = dict(zip(profiles["account_id"].to_pylist(), profiles["exchanges"].to_pylist(), strict=True))
     for name, accounts in _members(members).items():
+        if "harvest" not in groups[name].features:
+            continue  # without text all of it is the group's, which says nothing
         groups[name].features["own_share"] = min(1.0, groups[name].exchanges / max(1, sum(
             total.get(account, 0) for account in accounts)))
     for row in _rows(engine, own.group_by("group_id").agg(accounts=own.account_id.nunique())):

@@ -44,8 +44,9 @@ class Settings(BaseSettings):
     decoys: int = Field(100, ge=0, le=100_000, description="decoy data sets behind every q-value")
     decoy_seconds: float = Field(1800.0, gt=0, description="time budget for decoys; fewer are made when it"
                                  " runs out, and the findings say so")
-    prior: float = Field(0.01, gt=0, lt=1, description="prior probability that a group of linked accounts is"
-                         " a distillation campaign")
+    prior: float = Field(0.05, gt=0, lt=1, description="prior probability that a group of linked accounts is"
+                         " a distillation campaign; by default about the share among the simulated groups that"
+                         " probabilities are conditional on")
 
     @classmethod
     def settings_customise_sources(
