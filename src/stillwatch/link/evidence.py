@@ -159,7 +159,8 @@ def _rates(like: Floats, slot: Ints, having: Floats) -> Floats:
         for _ in range(_ROUNDS):
             post = like * rates[:, where]
             post /= post.sum(axis=0)
-            seen = np.stack([np.bincount(where, weights=row, minlength=base.shape[1]) for row in post])
+            # (bincount of nothing is of integers)
+            seen = np.array([np.bincount(where, weights=row, minlength=base.shape[1]) for row in post], np.float64)
             seen[0] += quiet
             rates = (seen + weight * base) / (seen.sum(axis=0) + weight)
         return rates

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import resource
 import shutil
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,8 +19,10 @@ from stillwatch.engine import Engine, connect, engine_versions
 from stillwatch.folders import check_target, new_folder
 from stillwatch.judge import Judged, shipped
 from stillwatch.link import Linked
-from stillwatch.pipeline.assess import Claims, Decoys, claims_of, judge_claims, likely_members, make_decoys
+from stillwatch.pipeline.assess import Claims, claims_of, judge_claims, likely_members
 from stillwatch.pipeline.candidates import findings_tables
+from stillwatch.pipeline.crew import peak_memory
+from stillwatch.pipeline.decoys import Decoys, make_decoys
 from stillwatch.pipeline.observing import Reduced, ScanInputs, observe
 from stillwatch.pipeline.watch import Clock, Quiet, Watcher
 from stillwatch.schema import EDGES, GROUPS, SIGHTINGS, Table, conform
@@ -56,7 +56,8 @@ def scan(inputs: ScanInputs, out: Path, *, settings: Settings, key: DeploymentKe
         reduced = observe(engine, inputs, work / "staged", settings=settings, key=key, clock=clock)
         with clock.stage("linking accounts"):
             claims = claims_of(engine, reduced, settings=settings, key=key)
-        decoys = make_decoys(reduced, claims, likely_members(claims, explanations, settings.prior), settings, clock)
+        likely = likely_members(claims, explanations, settings.prior)
+        decoys = make_decoys(reduced, claims.scores, claims.groups, likely, settings, clock)
         with clock.stage("judging"):
             q, floor, per_set = decoys.q_values(claims.scores)
             judged = judge_claims(reduced, claims, q, floor, explanations, settings)
@@ -68,6 +69,8 @@ def scan(inputs: ScanInputs, out: Path, *, settings: Settings, key: DeploymentKe
         shutil.copyfile(reduced.ingested.quarantine, draft / "quarantine.jsonl")
         summary |= _about(inputs, reduced, settings, key)
         summary["timings"] = clock.seconds
+        # An upper bound where processes made decoys: each may have held its most at another time.
+        summary["peak_memory_bytes"] = peak_memory() + decoys.peak_memory
         (draft / "summary.json").write_text(json.dumps(summary, indent=1, sort_keys=True) + "\n", "utf-8")
     return summary
 
@@ -128,12 +131,6 @@ def _caps(linked: Linked) -> list[dict[str, Any]]:
             for kind, count in sorted(capped.items())]
 
 
-def _peak_memory() -> int:
-    """Most memory that this process has held at once, resident, in bytes; getrusage(2) counts KiB, on macOS bytes."""
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most if sys.platform == "darwin" else most * 1024
-
-
 def _about(inputs: ScanInputs, reduced: Reduced, settings: Settings, key: DeploymentKey) -> dict[str, Any]:
     """Where the findings come from: inputs, counts, settings, versions."""
     ingested = reduced.ingested
@@ -151,7 +148,6 @@ def _about(inputs: ScanInputs, reduced: Reduced, settings: Settings, key: Deploy
         "inputs": [{"path": f.path, "format": f.format, "container": f.container, "compression": f.compression,
                     "digest": f.digest, **f.counts.as_dict()} for f in ingested.files],
         "counts": ingested.counts.as_dict(),
-        "peak_memory_bytes": _peak_memory(),
         "exchanges_without_account": ingested.unknown_accounts,
         "set_aside": ingested.set_aside,
         "span": {"first": min(times).isoformat(), "last": max(times).isoformat()} if times else None,

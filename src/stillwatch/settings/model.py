@@ -33,7 +33,8 @@ class Settings(BaseSettings):
 
     engine: str = Field("duckdb", description="engine for the table work")
     seed: int = Field(0, ge=0, lt=2**31, description="seed of every randomised step")
-    threads: int = Field(0, ge=0, le=1024, description="threads of the engine; 0 for one per core")
+    threads: int = Field(0, ge=0, le=1024, description="threads of the engine, and processes that make decoys;"
+                         " 0 for one per core")
     memory: str | None = Field(None, pattern=r"^\d+(\.\d+)?\s*[KMGT]i?B$", description="memory limit of the"
                                " engine, such as 4GB; the engine's own default where not given")
     batch_rows: int = Field(65_536, ge=1, le=10_000_000, description="records read and reduced at a time")
@@ -41,7 +42,8 @@ class Settings(BaseSettings):
                                   description="longest record that is read; longer ones are quarantined")
     max_expansion: float = Field(500.0, ge=10, description="a compressed file that expands by more than this"
                                  " factor, once past 1 GiB, is given up")
-    decoys: int = Field(100, ge=0, le=100_000, description="decoy data sets behind every q-value")
+    decoys: int = Field(100, ge=0, le=100_000, description="most decoy data sets behind every q-value; fewer are"
+                        " made where they decide as well")
     decoy_seconds: float = Field(1800.0, gt=0, description="time budget for decoys; fewer are made when it"
                                  " runs out, and the findings say so")
     prior: float = Field(0.05, gt=0, lt=1, description="prior probability that a group of linked accounts is"

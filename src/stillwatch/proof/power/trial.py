@@ -162,7 +162,8 @@ def assess(reduced: Reduced, claims: Claims, base: Base) -> tuple[Judged, Decoys
         return all(bounds[place] > DETECTION_Q for place in places)
 
     likely = likely_members(claims, explanations, settings.prior)
-    decoys = make_decoys(reduced, claims, likely, settings, Clock(Quiet()), hopeless)
+    # Trials run side by side already.
+    decoys = make_decoys(reduced, scores, claims.groups, likely, settings, Clock(Quiet()), hopeless, processes=1)
     if decoys.made < decoys.wanted:
         return judged(decoys.at_least(scores), 0.0), decoys
     q, floor, _ = decoys.q_values(scores)
