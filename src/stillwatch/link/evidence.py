@@ -12,7 +12,7 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from stillwatch.link.cells import Cells
-from stillwatch.link.incidence import Ints
+from stillwatch.link.incidence import Ints, compact
 from stillwatch.link.pairs import Floats
 
 __all__ = ["SHARES", "Evidence", "evidence", "stock_of"]
@@ -93,7 +93,7 @@ def evidence(cells: Cells, member: sp.csr_array, stock: Ints, *, against_all: bo
     mine, having = cells.per_kind(member)
     own = _belongs(member, account, group)
     worth = _Worth(cells, mine, stock, np.bincount(value[own], minlength=len(stock)), against_all=against_all)
-    keys, place = _compact(cell * groups + group, len(cells.owner) * groups)
+    keys, place = compact(cell * groups + group, len(cells.owner) * groups)
     level = worth.levels(value, cells.size[cell], own, place, len(keys))
     cell, group = keys // groups, keys % groups
     loose = cells.size[cell] - np.bincount(place, minlength=len(keys))
@@ -175,7 +175,7 @@ def _by_family(cells: Cells, member: sp.csr_array, account: Ints, group: Ints, k
     """The kind that says most in each family, silence included: ``nothing`` is the rate of sharing nothing."""
     families = len(cells.incidence.families)
     pair_key = group * cells.accounts + account
-    pairs, place = _compact(pair_key, nothing.shape[0] * cells.accounts)
+    pairs, place = compact(pair_key, nothing.shape[0] * cells.accounts)
     who, which = pairs % cells.accounts, pairs // cells.accounts
     best = np.full((len(pairs), families), -np.inf)
     np.maximum.at(best, (place, cells.family[kind]), bits)
@@ -198,13 +198,3 @@ def _belongs(member: sp.csr_array, account: Ints, group: Ints) -> Flags:
         turn += 1
         rows = rows[times[account[rows]] > turn]
     return found
-
-
-def _compact(key: Ints, size: int) -> tuple[Ints, Ints]:
-    """Distinct keys (all below ``size``), ascending, and each key's place among them."""
-    if size > 4 * len(key) + 1_000_000:
-        keys, place = np.unique(key, return_inverse=True)
-        return keys, place
-    held = np.zeros(size, dtype=bool)
-    held[key] = True
-    return np.flatnonzero(held), (np.cumsum(held) - 1)[key]

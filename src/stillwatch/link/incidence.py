@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-__all__ = ["Incidence", "encode"]
+__all__ = ["Incidence", "compact", "encode"]
 
 Ints = npt.NDArray[np.int64]
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
@@ -58,17 +58,16 @@ def encode(sightings: pa.Table, family_of: Mapping[str, tuple[str, int]]) -> Inc
     kind_names, row_kind = _codes(sightings["kind"])
     kinds = tuple(kind_names.to_pylist())
     value_names, row_value = _codes(sightings["value"])
-    pair = row_kind * len(value_names) + row_value
-    distinct, value = np.unique(pair, return_inverse=True)
-    key = account * max(1, len(distinct)) + value
-    _, first = np.unique(key, return_index=True)
+    distinct, value = compact(row_kind * len(value_names) + row_value, len(kinds) * len(value_names))
     count = sightings["count"].fill_null(1).to_numpy().astype(np.int64)
     order = _structural_order(account, value, count, len(names), len(distinct))
     rank = np.empty(len(names), dtype=np.int64)
     rank[order] = np.arange(len(names))
-    account, value = rank[account[first]], value[first]
-    placed = np.lexsort((value, account))
-    account, value = account[placed], value[placed]
+    # Sorted by account, then value; a coincidence that is repeated counts once.
+    key = rank[account] * max(1, len(distinct)) + value
+    key.sort()
+    key = key[np.diff(key, prepend=-1) != 0]
+    account, value = np.divmod(key, max(1, len(distinct)))
     belongs = [family_of.get(kind, (kind, 1)) for kind in kinds]
     families = tuple(sorted({family for family, _ in belongs}))
     kind = distinct // max(1, len(value_names))
@@ -90,9 +89,21 @@ def encode(sightings: pa.Table, family_of: Mapping[str, tuple[str, int]]) -> Inc
 
 def _codes(column: pa.ChunkedArray) -> tuple[pa.Array, Ints]:
     """Distinct strings in sorted order, and each row's place among them."""
-    words = pc.unique(column)
-    words = words.take(pc.sort_indices(words))
-    return words, pc.index_in(column, value_set=words).to_numpy().astype(np.int64)
+    coded = column.combine_chunks().dictionary_encode()
+    order = pc.sort_indices(coded.dictionary).to_numpy()
+    place = np.empty(len(order), dtype=np.int64)
+    place[order] = np.arange(len(order))
+    return coded.dictionary.take(pa.array(order)), place[coded.indices.to_numpy(zero_copy_only=False)]
+
+
+def compact(key: Ints, size: int) -> tuple[Ints, Ints]:
+    """Distinct keys (all below ``size``), ascending, and each key's place among them."""
+    if size > 8 * len(key) + 1_000_000:
+        keys, place = np.unique(key, return_inverse=True)
+        return keys, place
+    held = np.zeros(size, dtype=bool)
+    held[key] = True
+    return np.flatnonzero(held), np.cumsum(held)[key] - 1
 
 
 def _mix(numbers: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:

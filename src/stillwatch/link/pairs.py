@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import scipy.sparse as sp
 
 from stillwatch.link.incidence import Incidence, Ints
 
@@ -21,7 +22,11 @@ _FIRST_BIT = np.array([0, *(7 - int(byte).bit_length() + 1 for byte in range(1, 
 
 _PAIRS_PER_SIGHTING = 10
 _PAIRS_ANYWAY = 500_000
-"""Budget of pairs, per sighting: work stays O(sightings)."""
+_PAIRS_AT_MOST = 2_000_000
+"""Budget of pairs, per sighting: work stays O(sightings). Groups do not come from pairs: these are for the m- and
+u-probabilities and to be shown as edges, for which the two million rarest will do."""
+_BITS_AT_MOST = 1 << 28
+"""Largest bit matrix, before packing, of accounts and popular values."""
 
 
 @dataclass(frozen=True)
@@ -48,12 +53,13 @@ class Pairs:
 
 def share_pairs(incidence: Incidence, budget: int | None = None) -> Pairs:
     """Make candidate pairs from shared values, rarest first, at most ``budget`` (default 10 a sighting,
-    half a million where that is more)."""
+    half a million where that is more, two million at most)."""
     if budget is None:
-        budget = max(_PAIRS_PER_SIGHTING * len(incidence.account), _PAIRS_ANYWAY)
+        budget = min(max(_PAIRS_PER_SIGHTING * len(incidence.account), _PAIRS_ANYWAY), _PAIRS_AT_MOST)
     largest = _largest_affordable(incidence.degree, budget)
     pairing = (incidence.degree >= 2) & (incidence.degree <= largest)
-    a, b, family, rarity = _expand(incidence, pairing)
+    worth = _rarity(incidence)
+    a, b, family, rarity = _expand(incidence, pairing, worth)
     code = a * incidence.size + b
     codes, place = np.unique(code, return_inverse=True)
     best = np.full((len(codes), len(incidence.families)), -np.inf)
@@ -61,7 +67,7 @@ def share_pairs(incidence: Incidence, budget: int | None = None) -> Pairs:
     a, b = codes // max(1, incidence.size), codes % max(1, incidence.size)
     popular = incidence.degree > largest
     if popular.any() and len(codes):
-        best = np.maximum(best, _popular(incidence, popular, a, b))
+        best = np.maximum(best, _popular(incidence, popular, worth, a, b))
     best[np.isneginf(best)] = np.nan
     has = incidence.has_family()
     return Pairs(a, b, best, has[a] & has[b], largest, np.flatnonzero(popular))
@@ -82,11 +88,12 @@ def _rarity(incidence: Incidence) -> Floats:
     The chance is the sum of the shares of accounts that carry each such value of this account: who was seen with
     a thousand addresses shares a rare one with somebody by chance alone.
     """
+    degrees, ranked = np.unique(incidence.degree, return_inverse=True)
+    cell = incidence.account * len(incidence.families) + incidence.family[incidence.value]
+    order = np.argsort(cell * len(degrees) + ranked[incidence.value], kind="stable")
     share = incidence.degree[incidence.value] / max(1, incidence.size)
-    family = incidence.family[incidence.value]
-    order = np.lexsort((share, family, incidence.account))
     run = np.cumsum(share[order])
-    cell = incidence.account[order] * len(incidence.families) + family[order]
+    cell = cell[order]
     first = np.flatnonzero(np.diff(cell, prepend=-1))
     before = np.repeat(run[first] - share[order][first], np.diff(first, append=len(cell)))
     chance = np.empty_like(share)
@@ -98,11 +105,11 @@ def _rarity(incidence: Incidence) -> Floats:
     return -np.log2(np.minimum(chance, 1.0))
 
 
-def _expand(incidence: Incidence, pairing: npt.NDArray[np.bool_]) -> tuple[Ints, Ints, Ints, Floats]:
+def _expand(incidence: Incidence, pairing: npt.NDArray[np.bool_], worth: Floats) -> tuple[Ints, Ints, Ints, Floats]:
     """Every pair of accounts of every pairing value: ``a < b``, family and rarity."""
     use = np.flatnonzero(pairing[incidence.value])
     order = use[np.lexsort((incidence.account[use], incidence.value[use]))]
-    account, value, rarity = incidence.account[order], incidence.value[order], _rarity(incidence)[order]
+    account, value, rarity = incidence.account[order], incidence.value[order], worth[order]
     lefts, rights, families, rarities = [], [], [], []
     # One vectorised step a distinct degree, instead of one a value.
     degree = incidence.degree[value]
@@ -120,14 +127,35 @@ def _expand(incidence: Incidence, pairing: npt.NDArray[np.bool_]) -> tuple[Ints,
     return (np.concatenate(lefts), np.concatenate(rights), np.concatenate(families), np.concatenate(rarities))
 
 
-def _popular(incidence: Incidence, popular: npt.NDArray[np.bool_], a: Ints, b: Ints) -> Floats:
+def _popular(incidence: Incidence, popular: npt.NDArray[np.bool_], rarity: Floats, a: Ints, b: Ints) -> Floats:
+    """For pairs already made: how rare the rarest popular value is that they share, a family."""
+    if incidence.size * int(popular.sum()) > _BITS_AT_MOST:
+        return _popular_among_many(incidence, popular, rarity, a, b)
+    return _popular_by_bits(incidence, popular, rarity, a, b)
+
+
+def _popular_among_many(incidence: Incidence, popular: npt.NDArray[np.bool_], rarity: Floats, a: Ints,
+                        b: Ints) -> Floats:
+    """The same as ``_popular_by_bits``, by merging the rows of a sparse matrix."""
+    best = np.full((len(a), len(incidence.families)), -np.inf)
+    use = popular[incidence.value]
+    # A rarity of nothing is sharing all the same: rarities are raised by one, so that 0 is what is not shared.
+    seen = sp.csr_array((rarity[use] + 1.0, (incidence.account[use], incidence.value[use])),
+                        shape=(incidence.size, len(incidence.degree)))
+    for start in range(0, len(a), 250_000):
+        here = slice(start, start + 250_000)
+        both = seen[a[here]].minimum(seen[b[here]]).tocoo()
+        np.maximum.at(best, (start + both.row, incidence.family[both.col]), both.data - 1.0)
+    return best
+
+
+def _popular_by_bits(incidence: Incidence, popular: npt.NDArray[np.bool_], rarity: Floats, a: Ints, b: Ints) -> Floats:
     """For pairs already made: how rare the rarest popular value is that they share, a family.
 
     An account's rarities fall as values get more popular, so the rarest shared value is the least popular one:
     the first bit that two rows of a bit matrix, values from the least popular up, have in common.
     """
     best = np.full((len(a), len(incidence.families)), -np.inf)
-    rarity = _rarity(incidence)
     values = len(incidence.degree)
     keys = incidence.account * values + incidence.value  # ascending: coincidences are sorted that way
     for family in range(len(incidence.families)):
