@@ -9,8 +9,9 @@ evidence (``settle``) and are compared with decoys.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from operator import itemgetter
 
 import numpy as np
@@ -21,10 +22,18 @@ from stillwatch.link.cells import Cells
 from stillwatch.link.incidence import Ints
 from stillwatch.link.pairs import Floats
 
-__all__ = ["Graph", "communities", "graph_of", "leiden", "proposals", "resolutions"]
+__all__ = ["Graph", "communities", "graph_of", "is_large", "leiden", "plans", "proposals", "resolutions",
+           "steps"]
 
 _FINEST = 200
 """Accounts a unit of resolution: the ladder rises until a campaign of about this many is a community of its own."""
+
+_WORK = 6_000_000
+"""Coincidences that all lists together may look at before fewer resolutions are tried."""
+
+_FEW = 500
+"""Accounts that may carry a value that is in the graphs of large data. Of 200,000 accounts a value of more says less
+than nine bits; without them the same campaigns are proposed from two thirds of the coincidences."""
 
 _FAMILY_BITS = 20.0
 """Weight that one family of an account may have in a balanced graph."""
@@ -90,20 +99,52 @@ def communities(graph: Graph, resolution: float, seed: int) -> list[Ints]:
     return [part for part in parts if len(part) >= 3]
 
 
-def proposals(cells: Cells, seed: int) -> Iterator[list[Ints]]:
-    """Lists of communities, one a resolution and way of weighing.
+def steps(accounts: int, coincidences: int) -> list[tuple[bool, float]]:
+    """Which lists to make, each a way of weighing (balanced or not) and a resolution.
+
+    All of the ladder in both ways, while that looks at no more than ``_WORK`` coincidences. In larger data as many
+    as that allows, two at least, in this order: plain at one step a 3,000 accounts, balanced and plain at one a 400,
+    balanced at one a 3,000, then the ladder from its finest end. The first two complement one another: of what
+    is planted in ``benchmarks/link_speed.py`` they lack only twelve accounts with nothing but wordings in common.
+    """
+    ladder = resolutions(accounts)
+    every = [(balanced, resolution) for balanced in (False, True) for resolution in ladder]
+    affordable = max(2, _WORK // max(1, coincidences))
+    if affordable >= len(every):
+        return every
+    coarse, fine = (min(ladder, key=lambda step, size=size: abs(np.log2(step * size / accounts)))  # type: ignore[misc]
+                    for size in (3000, 400))
+    first = [(False, coarse), (True, fine), (False, fine), (True, coarse)]
+    rest = sorted(set(every) - set(first), key=lambda step: (-step[1], step[0]))
+    return [*first, *rest][:affordable]
+
+
+def is_large(cells: Cells) -> bool:
+    """Whether not all of the ladder is affordable."""
+    return len(steps(cells.accounts, len(cells.account))) < 2 * len(resolutions(cells.accounts))
+
+
+def plans(cells: Cells, seed: int) -> list[Callable[[], list[Ints]]]:
+    """What makes lists of communities, one a resolution and way of weighing (see ``steps``).
 
     Plain rarity lets an account's many values speak; the balanced graph allows each family of an account at most
-    ``_FAMILY_BITS`` in all, so that a thousand prompts do not drown a card.
+    ``_FAMILY_BITS`` in all, so that a thousand prompts do not drown a card. In large data values of more than ``_FEW``
+    accounts are left out of the graphs; they still count as evidence.
     """
     if not len(cells.account):
-        return
+        return []
     plain = rarity(cells)
+    if is_large(cells):
+        plain[cells.incidence.degree[cells.value] > _FEW] = 0.0
     families = len(cells.incidence.families)
     place = cells.account * families + cells.family[cells.kind[cells.cell]]
     whole = np.bincount(place, weights=plain, minlength=cells.accounts * families)[place]
     balanced = plain * np.minimum(1.0, _FAMILY_BITS / np.maximum(whole, 1e-9))
-    for bits in (plain, balanced):
-        graph = graph_of(cells, bits)
-        for resolution in resolutions(cells.accounts):
-            yield communities(graph, resolution, seed)
+    wanted = steps(cells.accounts, len(cells.account))
+    graphs = {way: graph_of(cells, balanced if way else plain) for way in {way for way, _ in wanted}}
+    return [partial(communities, graphs[way], resolution, seed) for way, resolution in wanted]
+
+
+def proposals(cells: Cells, seed: int) -> Iterator[list[Ints]]:
+    """The lists of ``plans``, one by one."""
+    return (plan() for plan in plans(cells, seed))

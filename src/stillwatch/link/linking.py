@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 
 from stillwatch.link.cells import cells_of
-from stillwatch.link.cocluster import proposals
+from stillwatch.link.cocluster import is_large, plans
 from stillwatch.link.incidence import Incidence, Ints, encode
 from stillwatch.link.learn import LinkModel, learn, weigh
 from stillwatch.link.pairs import Floats, Pairs, choose_edges, share_pairs
-from stillwatch.link.settle import Group, groups_of
+from stillwatch.link.settle import Group, choose, describe, settle
 from stillwatch.schema import EDGES, GROUPS, conform
 from stillwatch.settings import DeploymentKey
 
@@ -82,7 +84,16 @@ def link(sightings: pa.Table, family_of: Mapping[str, tuple[str, int]], *, seed:
 def find_groups(incidence: Incidence, seed: int) -> list[Group]:
     """The groups alone, strongest first: communities of accounts and values propose, evidence decides."""
     cells = cells_of(incidence)
-    return groups_of(cells, proposals(cells, seed))
+    lists = plans(cells, seed)
+
+    def settled(plan: Callable[[], list[Ints]]) -> list[Group]:
+        return describe(cells, settle(cells, plan()))
+
+    if not is_large(cells):
+        return choose(cells, map(settled, lists))
+    # Leiden and numpy's loops let other threads run. Two, since each holds up to a gigabyte a million accounts.
+    with ThreadPoolExecutor(min(2, os.cpu_count() or 1)) as threads:
+        return choose(cells, threads.map(settled, lists))
 
 
 def _aligned(model: LinkModel, incidence: Incidence) -> LinkModel:

@@ -14,7 +14,7 @@ from stillwatch.link.evidence import Evidence, evidence, stock_of
 from stillwatch.link.incidence import Ints
 from stillwatch.link.pairs import Floats
 
-__all__ = ["MIN_MEMBERS", "Group", "describe", "groups_of", "membership_matrix", "settle"]
+__all__ = ["MIN_MEMBERS", "Group", "choose", "describe", "groups_of", "membership_matrix", "settle"]
 
 MIN_MEMBERS = 3
 """Fewest accounts of a group. Two accounts that share a card are a household more often than not, and an account
@@ -149,7 +149,12 @@ def _one(cells: Cells, seen: Evidence, here: slice, stability: float) -> Group |
 
 
 def groups_of(cells: Cells, proposals: Iterable[Sequence[Ints]]) -> list[Group]:
-    """Settle every list of proposals by itself, choose among what came out, and settle that together; strongest first.
+    """Settle every list of proposals by itself, and choose among what came out; strongest first."""
+    return choose(cells, (describe(cells, settle(cells, proposed)) for proposed in proposals))
+
+
+def choose(cells: Cells, settled: Iterable[Sequence[Group]]) -> list[Group]:
+    """Choose among lists of settled groups, and settle that together; strongest first.
 
     Groups are taken from the densest evidence a member down; one of which more than half is taken already is left
     out: unions of what has nothing in common are less dense than their parts. In how many of the lists a group
@@ -158,9 +163,8 @@ def groups_of(cells: Cells, proposals: Iterable[Sequence[Ints]]) -> list[Group]:
     """
     pool: list[tuple[float, int, Ints]] = []
     lists = 0
-    for lists, proposed in enumerate(proposals, start=1):
-        pool += [(group.score / len(group.members), lists, group.members)
-                 for group in describe(cells, settle(cells, proposed))]
+    for lists, groups in enumerate(settled, start=1):
+        pool += [(group.score / len(group.members), lists, group.members) for group in groups]
     if not pool:
         return []
     pool.sort(key=lambda entry: (-entry[0], entry[2].tolist(), entry[1]))
