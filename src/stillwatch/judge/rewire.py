@@ -69,11 +69,9 @@ def rewire(blocks: pa.Table, of_account: pa.Table, seed: int) -> pa.Table:
 
     The result depends on ``seed`` and on what was seen, not on the order of rows or the names of accounts.
     """
-    order = ["first_seen", "last_seen", "count", "asn", "sdk", "user_agent", "ja4", "prefix", "ip", "account_id"]
-    blocks = blocks.sort_by([(name, "ascending") for name in order])
-    place = pc.index_in(blocks["account_id"], value_set=of_account["account_id"])
-    words = pc.fill_null(of_account["stratum"].take(place), "all").combine_chunks().dictionary_encode()
-    stratum: npt.NDArray[np.int64] = words.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+    order = ["first_seen", "last_seen", "count", "asn", "sdk", "user_agent", "ja4", "prefix", "ip"]
+    blocks = _in_order(blocks, order, of_account)
+    stratum = _codes(_strata_of(blocks["account_id"], of_account))
     owner = blocks["account_id"].take(pa.array(_exchange(stratum, np.random.default_rng(seed))))
     return blocks.set_column(blocks.schema.get_field_index("account_id"), blocks.schema.field("account_id"), owner)
 
@@ -89,14 +87,11 @@ def rewire_sightings(sightings: pa.Table, of_account: pa.Table, family_of: Mappi
     What an account signed up with moves as one; other sightings move one by one within their kind. The result
     depends on ``seed`` and on what was seen, not on the order of rows or the names of accounts.
     """
-    order = ["kind", "value", "first_seen", "last_seen", "count", "account_id"]
-    sightings = sightings.sort_by([(name, "ascending") for name in order])
+    sightings = _in_order(sightings, ["kind", "value", "first_seen", "last_seen", "count"], of_account)
     rng = np.random.default_rng([seed, 1])
     words = sightings["account_id"].combine_chunks().dictionary_encode()
     account = words.indices.to_numpy(zero_copy_only=False).astype(np.int64)
-    place = pc.index_in(words.dictionary, value_set=of_account["account_id"])
-    named = pc.fill_null(of_account["stratum"].take(place), "all").combine_chunks().dictionary_encode()
-    stratum = named.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+    stratum = _codes(_strata_of(words.dictionary, of_account))
     kinds = sightings["kind"].combine_chunks().dictionary_encode()
     kind = kinds.indices.to_numpy(zero_copy_only=False).astype(np.int64)
     at_sign_up = np.array([family_of.get(name, (name, 1))[0] in SIGN_UP for name in kinds.dictionary.to_pylist()],
@@ -111,6 +106,41 @@ def rewire_sightings(sightings: pa.Table, of_account: pa.Table, family_of: Mappi
     names = words.dictionary.take(pa.array(owner))
     return sightings.set_column(sightings.schema.get_field_index("account_id"), sightings.schema.field("account_id"),
                                 names)
+
+
+def _in_order(table: pa.Table, columns: list[str], of_account: pa.Table) -> pa.Table:
+    """Rows in the order of what they say.
+
+    Rows that say the same follow what else their accounts were seen with, then the accounts' strata: names order
+    only accounts that are alike in all of it.
+    """
+    stratum = _strata_of(table["account_id"], of_account)
+    table = table.append_column("stratum", stratum).sort_by(
+        [(name, "ascending") for name in (*columns, "stratum", "account_id")]).drop_columns(["stratum"])
+    differs = np.zeros(table.num_rows, dtype=bool)
+    for name in columns:
+        differs[1:] |= np.diff(_codes(table[name])) != 0
+    if differs[1:].all():
+        return table
+    row, account = np.cumsum(differs), _codes(table["account_id"])
+    # An account's rows as one number: the sum, modulo 2⁶⁴, of a random one for each.
+    number = np.random.default_rng(0).integers(2**63, size=int(row[-1]) + 1, dtype=np.uint64)
+    seen = np.zeros(int(account.max()) + 1, dtype=np.uint64)
+    np.add.at(seen, account, number[row])
+    return table.take(pa.array(np.lexsort((seen[account], row))))
+
+
+def _strata_of(account: pa.ChunkedArray | pa.Array, of_account: pa.Table) -> pa.ChunkedArray | pa.Array:
+    """Each account's stratum, "all" where it has none."""
+    return pc.fill_null(of_account["stratum"].take(pc.index_in(account, value_set=of_account["account_id"])), "all")
+
+
+def _codes(column: pa.ChunkedArray | pa.Array) -> npt.NDArray[np.int64]:
+    """Distinct entries numbered as they come, −1 where there is none."""
+    column = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    indices = column.dictionary_encode().indices
+    codes: npt.NDArray[np.int64] = pc.fill_null(indices, -1).to_numpy(zero_copy_only=False).astype(np.int64)
+    return codes
 
 
 def _exchange(block: npt.NDArray[np.int64], rng: np.random.Generator) -> npt.NDArray[np.int64]:
