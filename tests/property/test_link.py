@@ -202,3 +202,13 @@ def test_chance_agreement_is_measured_not_assumed():
 def test_logs_without_accounts_or_with_one_link_nobody():
     assert link(sightings([]), FAMILIES).groups == ()
     assert link(sightings([("a", "ip", "x", 1)]), FAMILIES).groups == ()
+
+
+@pytest.mark.parametrize("values", [2, 3])
+@pytest.mark.parametrize("accounts", range(3, 8))
+def test_a_few_accounts_that_share_common_values_link_nobody(accounts, values):
+    """Whoever is proposed as a group here has no stock: nothing is told from what everybody has."""
+    for seed in range(8):
+        rng = np.random.default_rng([accounts, values, seed])
+        rows = {(f"a{i}", "template", f"t{rng.integers(values)}", 1) for i in range(accounts) for _ in range(2)}
+        assert link(sightings(sorted(rows)), FAMILIES).groups == ()
