@@ -45,18 +45,28 @@ def worded(rng, accounts, *, wordings, each, prefix="w"):
 
 
 def paid(rng, accounts, *, a_card=5, addresses=25, each=3, prefix="p"):
-    """A campaign that shows in payment and network: a card pays for ``a_card`` accounts, all use one pool of proxies."""
+    """A campaign that shows in payment and network: a card for ``a_card`` accounts, proxies for all."""
     rows = [(f"{prefix}{i}", "card", f"{prefix}card{i // a_card}", 1) for i in range(accounts)]
     rows += [(f"{prefix}{i}", "ip", f"{prefix}proxy{k}", int(rng.integers(1, 40)))
              for i in range(accounts) for k in rng.choice(addresses, each, replace=False)]
     return rows + [(f"{prefix}{i}", "agent", f"agent{rng.zipf(1.6) % 30}", 5) for i in range(accounts)]
 
 
-def mixed(seed):
-    """Several campaigns of several families among independent accounts."""
+def mixed(seed, accounts=1200):
+    """Three campaigns of several families among independent accounts: of wordings, and two of cards and proxies."""
     rng = np.random.default_rng(seed)
-    return [*ordinary(rng, 300), *worded(rng, 40, wordings=60, each=8), *paid(rng, 30),
-            *paid(rng, 25, a_card=4, addresses=12, prefix="q")]
+    return [*ordinary(rng, accounts), *worded(rng, 40, wordings=60, each=8), *paid(rng, 40, addresses=16, each=4),
+            *paid(rng, 24, a_card=4, addresses=12, prefix="q")]
+
+
+def crowded(rng, accounts):
+    """Independent accounts that share much by chance: 150 wordings, 100 addresses and 70 cards for all."""
+    rows = []
+    for i in range(accounts):
+        rows += [(f"o{i}", "template", f"t{t}") for t in rng.choice(150, rng.integers(2, 16), replace=False)]
+        rows += [(f"o{i}", "ip", f"i{a}") for a in rng.choice(100, rng.integers(1, 5), replace=False)]
+        rows.append((f"o{i}", "card", f"c{rng.integers(70)}"))
+    return [(*row, 1) for row in sorted(rows)]
 
 
 def named_groups(linked):

@@ -1,5 +1,7 @@
 """The Leiden wrapper against networkx, on graphs whose parts are known."""
 
+import itertools
+
 import networkx as nx
 import numpy as np
 import pytest
@@ -75,6 +77,6 @@ def test_the_ladder_rises_to_a_community_of_two_hundred_accounts():
     for accounts in (10, 799, 801, 5_000, 1_000_000):
         ladder = resolutions(accounts)
         assert ladder[:4] == [0.5, 1.0, 2.0, 4.0]
-        assert all(b == 2 * a for a, b in zip(ladder, ladder[1:], strict=False))
+        assert all(b == 2 * a for a, b in itertools.pairwise(ladder))
         assert ladder[-1] * 200 >= min(accounts, 800)
         assert len(ladder) == 4 or ladder[-2] * 200 < accounts
