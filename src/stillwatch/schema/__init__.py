@@ -40,6 +40,7 @@ from stillwatch.schema.working import (
     GROUPS,
     INGESTED,
     PROFILES,
+    RHYTHM,
     SAMPLING,
     SIGHTINGS,
     STAGED,
@@ -73,6 +74,7 @@ TABLES: tuple[Table, ...] = (
     BLOCKS,
     SAMPLING,
     PROFILES,
+    RHYTHM,
 )
 
 __all__ = [
@@ -103,6 +105,7 @@ __all__ = [
     "PROFILES",
     "QUARANTINE",
     "QUARANTINE_REASON",
+    "RHYTHM",
     "SAMPLES",
     "SAMPLING",
     "SIGHTINGS",

@@ -119,6 +119,18 @@ SAMPLING = Table(
     key=("account_id", "habit"),
 )
 
+RHYTHM = Table(
+    "work.rhythm",
+    "In which minutes each account was active: all that the statistics of synchrony look at.",
+    (
+        Column("account_id", pa.string(), "account", PSEUDONYMOUS, required=True),
+        Column("region", pa.string(), "serving region"),
+        Column("minute", pa.int64(), "when", unit="minutes since 1970-01-01 UTC", required=True),
+        Column("count", pa.int64(), "exchanges in that minute", required=True),
+    ),
+    key=("account_id", "region", "minute"),
+)
+
 SIGHTINGS = Table(
     "findings.sightings",
     "Every trait that an account was seen with. A public table: users add kinds of their own.",
