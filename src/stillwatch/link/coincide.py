@@ -14,7 +14,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from stillwatch.link.activity import Cells, Floats, Ints, cells
-from stillwatch.link.synchrony import Synchrony, pair_p_values, width_p_values
+from stillwatch.link.synchrony import WIDTHS, Synchrony, pair_p_values, width_p_values
 
 __all__ = ["Coincident", "coincident_pairs"]
 
@@ -24,9 +24,10 @@ ANYWAY = 200_000_000
 """Budget of co-occurrences: so many a presence of an account in a minute, or that many where it is more."""
 MIN_ACTIVE = 4
 """Accounts active in fewer minutes cannot share enough of them to stand out among all pairs."""
-MAX_TESTED = 200_000
+MAX_TESTED = 150_000
 _FEWEST = 3
-_NATS = 8.0
+_NATS = 13.0
+"""What is less unusual than a tail of e^−13 cannot stand out among all pairs."""
 _LEVEL = 2
 _PROMISING = 1e-3
 _BLOCK = 512
@@ -55,7 +56,7 @@ def coincident_pairs(synchrony: Synchrony, per_row: int = PER_ROW) -> Coincident
     activity = synchrony.activity
     active = np.flatnonzero(np.diff(activity.start) >= MIN_ACTIVE)
     table, kept = _affordable(synchrony, active, per_row)
-    a, b, unlikely = _screen(table, kept, active, activity.size)
+    a, b, unlikely = _screen(table, kept, active, synchrony)
     screened = len(a)
     best = np.sort(np.lexsort((b, a, -unlikely))[:MAX_TESTED])
     a, b = a[best], b[best]
@@ -81,9 +82,25 @@ def _affordable(synchrony: Synchrony, active: Ints, per_row: int) -> tuple[Cells
     return table, kept
 
 
-def _screen(table: Cells, kept: Ints, active: Ints, size: int) -> tuple[Ints, Ints, Floats]:
+def _chances(table: Cells, kept: Ints, crowd: Floats, synchrony: Synchrony) -> tuple[Ints, Floats]:
+    """Each account's kind of habit, and the chance that single presences of two kinds fall into the same cell.
+
+    A kind's presences are spread like everybody's, tilted by its habits of the day, the two hours and the ten minutes.
+    """
+    kind = np.zeros(synchrony.activity.size, dtype=np.int64)
+    spread = (crowd * kept)[None, :]
+    for level, (width, places) in list(zip(synchrony.levels, WIDTHS, strict=True))[: _LEVEL + 1]:
+        place = np.arange(table.many) * table.width // width % places
+        tilt = level.habits.kinds / level.usual.mean(axis=0)
+        spread = (spread[:, None, :] * tilt[None, :, place]).reshape(-1, table.many)
+        kind = kind * len(tilt) + level.habits.score.argmax(axis=1)
+    spread /= np.maximum(spread.sum(axis=1, keepdims=True), 1e-300)
+    return kind, spread @ spread.T
+
+
+def _screen(table: Cells, kept: Ints, active: Ints, synchrony: Synchrony) -> tuple[Ints, Ints, Floats]:
     """Pairs that share unusually many cells, and how unusual: the Chernoff exponent of a Poisson tail, in nats."""
-    number = np.full(size, -1, dtype=np.int64)
+    number = np.full(synchrony.activity.size, -1, dtype=np.int64)
     number[active] = np.arange(len(active))
     use = (kept[table.cell] > 0) & (number[table.account] >= 0)
     row, cell = number[table.account[use]], table.cell[use]
@@ -91,14 +108,15 @@ def _screen(table: Cells, kept: Ints, active: Ints, size: int) -> tuple[Ints, In
     presence = sp.csr_matrix((np.ones(len(row), dtype=np.int32), (row, cell)), shape=shape)
     often = np.bincount(row, minlength=len(active)).astype(np.float64)
     crowd = np.bincount(cell, minlength=table.many).astype(np.float64)
-    chance = float((crowd**2).sum()) / max(1.0, crowd.sum()) ** 2
+    kind, chance = _chances(table, kept, crowd, synchrony)
+    kind = kind[active]
     found_a, found_b, found = [], [], []
     for begin in range(0, len(active), _BLOCK):
         # Only pairs a < b: the accounts before this block have been counted with it already.
         shared = (presence[begin : begin + _BLOCK] @ presence[begin:].T).tocoo()
         many = shared.data >= _FEWEST
         left, right, count = shared.row[many], shared.col[many], shared.data[many].astype(np.float64)
-        expected = often[begin + left] * often[begin + right] * chance
+        expected = often[begin + left] * often[begin + right] * chance[kind[begin + left], kind[begin + right]]
         nats = np.where(count > expected, count * np.log(count / expected) - count + expected, 0.0)
         good = (left < right) & (nats >= _NATS)
         found_a.append(active[begin + left[good]])

@@ -43,9 +43,7 @@ class Habits:
 
         ``all_of`` are its presences in all blocks (rows × places).
         """
-        score = self.score[account] - here @ np.log(self.kinds).T
-        weight = np.exp(score - score.max(axis=1, keepdims=True))
-        weight /= weight.sum(axis=1, keepdims=True)
+        weight = _posterior(self.score[account] - here @ np.log(self.kinds).T)
         rest = np.maximum(all_of - here, 0.0)
         total = rest.sum(axis=1, keepdims=True)
         own = self.own[account][:, None] * (total > 0)
