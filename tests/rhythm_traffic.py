@@ -33,7 +33,8 @@ def arrivals(rng, number, days, rate, begin=0.0, end=None, launch=None, lift=4.0
     """``number`` minutes with the hourly rate of the week (Poisson given their number), within begin … end days."""
     end = days if end is None else end
     hour = np.arange(int(days * 24))
-    weight = rate[hour % 168] * ((hour >= begin * 24) & (hour < max(end * 24, begin * 24 + 1)))
+    begin, end = min(int(begin * 24), len(hour) - 1), int(end * 24)
+    weight = rate[hour % 168] * ((hour >= begin) & (hour < max(end, begin + 1)))
     if launch is not None:
         weight = weight * np.where((hour // 24 == launch) & (hour % 24 >= 15), lift, 1.0)
     return (rng.choice(len(hour), size=number, p=weight / weight.sum()) + rng.random(number)) * 60
@@ -45,7 +46,8 @@ def volumes(rng, accounts, mean=75.0, sigma=1.5):
 
 
 def ordinary(rng, accounts, days, zones=(0, 6, 9, 17), mean=75.0, sessions=0.4, crons=0.05, first=0):
-    """Independent accounts: time zones, heavy-tailed volumes, sessions, crons on the hour, joint interest in a launch."""
+    """Independent accounts: time zones, heavy-tailed volumes, sessions, jobs on the hour, all curious about a
+    launch."""
     account, minute = [], []
     rates = [hours(zone, weekend, night) for zone in zones for weekend, night in ((0.3, 0.05), (0.9, 0.3))]
     for code, number in enumerate(volumes(rng, accounts, mean)):

@@ -392,3 +392,11 @@ CREATE TABLE "work"."profiles" (
   "text_known" BIGINT,
   PRIMARY KEY ("account_id")
 );
+
+CREATE TABLE "work"."rhythm" (
+  "account_id" VARCHAR NOT NULL,
+  "region" VARCHAR,
+  "minute" BIGINT NOT NULL,
+  "count" BIGINT NOT NULL,
+  UNIQUE ("account_id", "region", "minute")
+);

@@ -33,7 +33,8 @@ class Activity:
     ``accounts`` names the accounts in structural order (by their activity; by name only where that is the
     same), so that nothing depends on names. Rows are sorted by account and minute, one row each:
     account ``account[i]`` sent ``count[i]`` requests in ``minute[i]``, counted from the Monday 00:00 UTC
-    before the first row; weeks in which nobody was active are left out of the count. ``stratum[a]`` numbers account ``a``'s region; ``print[a]`` is a digest of its activity.
+    before the first row; weeks in which nobody was active are left out of the count. ``stratum[a]`` numbers account
+    ``a``'s region; ``print[a]`` is a digest of its activity.
     ``span`` is the number of minutes, in whole weeks; ``start[a]`` is its first row (accounts + 1 entries).
     """
 

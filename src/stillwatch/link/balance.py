@@ -32,7 +32,8 @@ VOLUME = 0.25
 QUANTILES = 12
 CLOCK_SHARE = 0.6
 CLOCK_PLACES = ((1, 60, 3), (10, 144, 6))
-"""Clockwork: at least this share of active minutes in 3 of the 60 minutes of the hour, or 6 of the 144 tens of minutes of
+"""Clockwork: at least this share of active minutes in 3 of the 60 minutes of the hour, or 6 of the 144 tens of
+minutes of
 the day …"""
 DAILY_HOURS, DAILY_EVENTS = 3, 1.5
 """… or in 3 hours of the day where there are so few events an active day: once a day at about the same time."""
@@ -101,7 +102,8 @@ def _fullest(activity: Activity, width: int, places: int, number: int) -> Ints:
     """Each account's active minutes in its ``number`` fullest of ``places`` places of ``width`` minutes, in turn."""
     place = activity.minute // width % places
     table = np.bincount(activity.account * places + place, minlength=activity.size * places).reshape(-1, places)
-    return np.partition(table, places - number, axis=1)[:, -number:].sum(axis=1).astype(np.int64)
+    fullest: Ints = np.partition(table, places - number, axis=1)[:, -number:].sum(axis=1).astype(np.int64)
+    return fullest
 
 
 def _profile(activity: Activity, able: Ints) -> Floats:

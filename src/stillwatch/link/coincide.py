@@ -38,7 +38,8 @@ class Coincident:
     """Tested pairs ``a < b`` and their (conservative) p-values, and what the work was limited to.
 
     ``width`` is the cell's in minutes; ``left_out`` the share of presences in cells too crowded to count;
-    ``screened`` the number of pairs that looked unusual, of which ``len(a)`` at most were tested; ``admissible`` the number
+    ``screened`` the number of pairs that looked unusual, of which ``len(a)`` at most were tested; ``admissible``
+    the number
     of pairs among which they were sought.
     """
 
@@ -91,7 +92,7 @@ def _chances(table: Cells, kept: Ints, crowd: Floats, synchrony: Synchrony) -> t
     spread = (crowd * kept)[None, :]
     for level, (width, places) in list(zip(synchrony.levels, WIDTHS, strict=True))[: _LEVEL + 1]:
         place = np.arange(table.many) * table.width // width % places
-        tilt = level.habits.kinds / level.usual.mean(axis=0)
+        tilt = level.habits.kinds / level.counted
         spread = (spread[:, None, :] * tilt[None, :, place]).reshape(-1, table.many)
         kind = kind * len(tilt) + level.habits.score.argmax(axis=1)
     spread /= np.maximum(spread.sum(axis=1, keepdims=True), 1e-300)
@@ -113,7 +114,7 @@ def _screen(table: Cells, kept: Ints, active: Ints, synchrony: Synchrony) -> tup
     found_a, found_b, found = [], [], []
     for begin in range(0, len(active), _BLOCK):
         # Only pairs a < b: the accounts before this block have been counted with it already.
-        shared = (presence[begin : begin + _BLOCK] @ presence[begin:].T).tocoo()
+        shared = sp.coo_matrix(presence[begin : begin + _BLOCK] @ presence[begin:].T)
         many = shared.data >= _FEWEST
         left, right, count = shared.row[many], shared.col[many], shared.data[many].astype(np.float64)
         expected = often[begin + left] * often[begin + right] * chance[kind[begin + left], kind[begin + right]]

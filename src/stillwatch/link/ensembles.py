@@ -94,7 +94,8 @@ def balanced_groups(activity: Activity, proposal: Proposal | None = None,
                     min_members: int = MIN_MEMBERS) -> list[RhythmGroup]:
     """Groups that rhythm alone finds, largest first (then by members).
 
-    Proposed pairs are pruned until everybody is held by two others (2-core: one chance pair never adds a member), connected,
+    Proposed pairs are pruned until everybody is held by two others (2-core: one chance pair never adds a member),
+    connected,
     and joined by the accounts that are active whenever the group is.
     """
     proposal = proposal or propose(activity)

@@ -1,6 +1,7 @@
 """At which places of a block (hours of the day, minutes of the hour …) an account is usually active.
 
-An account's habit is estimated from its *other* blocks alone, by empirical Bayes: a mixture of a few kinds of habit that the
+An account's habit is estimated from its *other* blocks alone, by empirical Bayes: a mixture of a few kinds of habit
+that the
 population has (time zones, office hours, jobs on the hour), learnt by expectation–maximisation, and, around those, the
 account's own counts, trusted as far as accounts turn out to differ. In a population that is all alike, a few
 presences are so not mistaken for a habit; in one of many time zones, two accounts of one zone are not surprising.

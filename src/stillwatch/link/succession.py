@@ -1,6 +1,7 @@
 """One pool that stops and another that starts: failover, and accounts that change models together.
 
-**Successions.** For an ordered pair of groups (one that stops, one that starts) the statistic is the time from the stop to
+**Successions.** For an ordered pair of groups (one that stops, one that starts) the statistic is the time from the
+stop to
 the start. Under the null the second group's start is one of the population's own starts, so the p-value is the share
 of the population's starts that fall into as short a time after the stop, and likewise for the first group's stop
 among the population's stops before the start; the larger of the two counts. Days on which many begin (launches,
@@ -48,7 +49,8 @@ def successions(groups: list[Ints], starts: Ints, stops: Ints, horizon: tuple[in
                 features: sp.csr_matrix | None = None, false_discovery: float = 0.05) -> list[Succession]:
     """Pairs of groups of which one takes over from the other.
 
-    ``groups`` are arrays of account codes; ``starts`` and ``stops`` are each account's first and last activity, minutes;
+    ``groups`` are arrays of account codes; ``starts`` and ``stops`` are each account's first and last activity,
+    minutes;
     ``horizon`` is the first and last minute of the logs: what stops within ``MAX_GAP`` of the end has not been seen to
     stop, and what starts within it of the beginning has not been seen to start. ``features`` (accounts × anything,
     counts) says what accounts did, for instance how often each template was sent.
@@ -66,7 +68,8 @@ def successions(groups: list[Ints], starts: Ints, stops: Ints, horizon: tuple[in
     before, after = np.nonzero((gap >= 0) & (gap <= MAX_GAP) & stopped[:, None] & started[None, :])
     if not len(before):
         return []
-    p = np.maximum(_share_within(born, end[before], begin[after]), _share_within(died, end[before], begin[after]))
+    times = end[before], begin[after]
+    p: Floats = np.stack([_share_within(born, *times), _share_within(died, *times)]).max(axis=0)
     if features is not None:
         p = fisher(np.stack([p, _alike(groups, features, np.flatnonzero(~inside), before, after)]))
     q = adjusted(p, max(len(before), int(stopped.sum() * started.sum() - (stopped & started).sum())))
@@ -85,8 +88,8 @@ def _share_within(times: Ints, low: Ints, high: Ints) -> Floats:
 def _alike(groups: list[Ints], features: sp.csr_matrix, outside: Ints, before: Ints, after: Ints) -> Floats:
     """P-value of the second group's likeness to the first: the median member's rank among accounts of no group.
 
-    Likeness is the cosine of an account's features with the first group's total. Members are not independent of each other,
-    so they count once.
+    Likeness is the cosine of an account's features with the first group's total. Members are not independent of
+    each other, so they count once.
     """
     rows = sp.csr_matrix(features, dtype=np.float64)
     length = np.sqrt(np.asarray(rows.multiply(rows).sum(axis=1)).ravel())
@@ -106,7 +109,8 @@ def _alike(groups: list[Ints], features: sp.csr_matrix, outside: Ints, before: I
 def joint_move_p_value(moves: Ints, population: Ints, window: int) -> float:
     """P-value of so many of a group's moves to a model lying within ``window`` minutes of each other.
 
-    ``moves`` are the times of the members' first use of the model, ``population`` those of all other accounts that took it
+    ``moves`` are the times of the members' first use of the model, ``population`` those of all other accounts that
+    took it
     up. For windows that begin at each member's move: P(as many of the other members in it) is binomial with the
     population's share of adoption in that window; the smallest is corrected for the number of windows.
     """
@@ -115,5 +119,5 @@ def joint_move_p_value(moves: Ints, population: Ints, window: int) -> float:
     moves, adopted = np.sort(moves), np.sort(population)
     share = _share_within(adopted, moves, moves + window)
     count = np.searchsorted(moves, moves + window, side="right") - np.arange(len(moves)) - 1
-    tail = binom.sf(count - 1, len(moves) - 1, np.minimum(share, 1.0))
+    tail = np.asarray(binom.sf(count - 1, len(moves) - 1, np.minimum(share, 1.0)))
     return float(min(1.0, tail.min() * len(moves)))

@@ -7,8 +7,10 @@ launch) is conditioned on and proves nothing, and the widths are independent of 
 This is SynchroTrap's question (Cao et al., CCS 2014) with the null of the jitter method (Amarasingham et al.,
 J. Neurophysiol. 2012).
 
-**Null.** Given one account's cells and the number of cells that the other has in the block, the other's cells are any of
-the block's, as those of an inhomogeneous Poisson process would be, with weights that are the product of (1) how many *other* accounts of its
+**Null.** Given one account's cells and the number of cells that the other has in the block, the other's cells are
+any of
+the block's, as those of an inhomogeneous Poisson process would be, with weights that are the product of (1) how
+many *other* accounts of its
 stratum were in the cell at that very time, so that what everybody does proves nothing, and (2) its own habit,
 learnt from its *other* blocks (``habits``). The number of
 shared blocks is then Poisson-binomial. Accounts burstier than that share fewer blocks: conservative. Regular
@@ -33,10 +35,10 @@ WIDTHS = ((1440, 7), (120, 12), (10, 12), (1, 10))
 """(width of a cell in minutes, cells a block): a day in a week, two hours in a day, ten minutes in two hours, a
 minute in ten."""
 
-COUNTED = 8
+COUNTED = 24
 """At most so many active minutes in one cell count for a habit: one long session is none."""
-SMOOTH = 3.0
-"""So many accounts, spread like the stratum's usual block, are added to each block: cells of few accounts are noisy."""
+BURSTY = 2.0
+"""Requests came in bursts where they are so many times more than their cells need."""
 _ROWS = 40_000
 # Rows at a time: their tables stay in a processor's cache.
 
@@ -46,7 +48,8 @@ class _Level:
     """One width: the table of (account, block) rows, and who is where in a block.
 
     ``spread[row, place]`` is the number of active minutes (255 for more); ``habits`` where
-    accounts usually are; ``present[account, place]`` its active minutes there (at most ``COUNTED`` a block); ``usual[stratum, place]`` the stratum's share of presences.
+    accounts usually are; ``present[account, place]`` its active minutes there (at most ``COUNTED`` a block);
+    ``usual[stratum, place]`` the stratum's share of presences.
     """
 
     blocks: Cells
@@ -55,6 +58,8 @@ class _Level:
     habits: Habits
     present: npt.NDArray[np.int32]
     usual: Floats
+    counted: Floats
+    smooth: Floats
     population: Floats
     start: Ints
 
@@ -107,9 +112,26 @@ def _level(activity: Activity, width: int, places: int) -> _Level:
     present = present.reshape(-1, places)
     usual = fine.population.reshape(len(fine.population), -1, places).sum(axis=1) + 1.0
     usual /= usual.sum(axis=1, keepdims=True)
+    counted = present.sum(axis=0) + 1.0
     start = np.searchsorted(blocks.account, np.arange(activity.size + 1)).astype(np.int64)
-    return _Level(blocks, places, spread, learn_habits(present), present.astype(np.int32), usual,
-                  fine.population, start)
+    return _Level(blocks, places, spread, learn_habits(present.astype(np.float64)), present.astype(np.int32), usual,
+                  counted / counted.sum(), _smooth(fine.population, usual), fine.population, start)
+
+
+def _smooth(population: Floats, usual: Floats) -> Floats:
+    """Precision of the Dirichlet–multinomial of a block's cells around the usual, a stratum, by moments.
+
+    Where blocks differ from the usual by chance alone it is large, and a block's few presences do not pass for its
+    shape.
+    """
+    counts = population.reshape(len(usual), -1, usual.shape[1])
+    total = counts.sum(axis=2, keepdims=True)
+    expected = total * usual[:, None, :]
+    binomial = expected * (1.0 - usual[:, None, :])
+    excess = ((counts - expected) ** 2 - binomial).sum(axis=(1, 2))
+    most = (binomial * np.maximum(total - 1.0, 0.0)).sum(axis=(1, 2))
+    result: Floats = np.clip(most / np.maximum(excess, 1e-9) - 1.0, 1.0, 1e6)
+    return result
 
 
 def _trials(activity: Activity, level: _Level, a: Ints, b: Ints) -> tuple[Ints, Floats, npt.NDArray[np.bool_]]:
@@ -151,17 +173,34 @@ def _chance(activity: Activity, level: _Level, a: Ints, b: Ints, mine: Ints,
     cell = np.minimum(cell, level.population.shape[1] - 1)
     # Neither of the two speaks for what others do.
     others = level.population[stratum[:, None], cell] - yours - mines * (activity.stratum[a] == stratum)[:, None]
-    share = level.habits.elsewhere(b, np.minimum(yours, COUNTED).astype(np.float64), level.present[b].astype(np.float64))
-    weight = (others + SMOOTH * usual) * share / usual
+    counted = np.minimum(yours, COUNTED).astype(np.float64)
+    share = level.habits.elsewhere(b, counted, level.present[b].astype(np.float64))
+    weight = (others + level.smooth[stratum][:, None] * usual) * share / level.counted
     weight /= weight.sum(axis=1, keepdims=True)
     taken = (yours > 0).sum(axis=1)
-    rate = np.minimum(level.blocks.events[theirs], -level.places * np.log1p(-taken / (level.places + 0.5)))
-    odds = np.expm1(rate[:, None] * weight)
-    chance = (odds * here).sum(axis=1) / odds.sum(axis=1)
+    chance = (weight * here).sum(axis=1)
     several = np.flatnonzero(taken > 1)
-    odds, outside, taken = odds[several], np.where(here[several], 0.0, odds[several]), taken[several]
+    weight, taken = weight[several], taken[several]
+    odds = np.expm1(_rate(weight, taken, level.blocks.events[theirs[several]])[:, None] * weight)
+    outside = np.where(here[several], 0.0, odds)
     chance[several] = 1.0 - _ways(outside, taken) / _ways(odds, taken)
-    return np.clip(chance, 0.0, 1.0), (here & (yours > 0)).any(axis=1)
+    shared: npt.NDArray[np.bool_] = np.asarray((here & (yours > 0)).any(axis=1))
+    return np.clip(chance, 0.0, 1.0), shared
+
+
+def _rate(weight: Floats, taken: Ints, events: Ints) -> Floats:
+    """Requests a block that occupy as many cells as were taken: the number itself, unless it came in bursts.
+
+    What as many cells need on average solves Σ (1 − exp(−rate · weight)) = taken; Newton's steps rise to it from below.
+    """
+    wanted = np.minimum(taken, weight.shape[1] - 0.5)
+    rate = wanted.astype(np.float64)
+    for _ in range(4):
+        empty = np.exp(-rate[:, None] * weight)
+        rate += (wanted - (1.0 - empty).sum(axis=1)) / np.maximum((weight * empty).sum(axis=1), 1e-9)
+        rate = np.clip(rate, wanted, 40.0 * weight.shape[1])
+    result: Floats = np.where(events <= BURSTY * rate, np.minimum(events, 40.0 * weight.shape[1]), rate)
+    return result
 
 
 def _ways(odds: Floats, taken: Ints) -> Floats:
