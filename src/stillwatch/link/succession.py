@@ -81,7 +81,7 @@ def successions(groups: list[Ints], starts: Ints, stops: Ints, horizon: tuple[in
 def _share_within(times: Ints, low: Ints, high: Ints) -> Floats:
     """Share of the (sorted) times that lie in [low, high], counting one more than there are: never 0."""
     inside = np.searchsorted(times, high, side="right") - np.searchsorted(times, low, side="left")
-    result: Floats = (inside + 1.0) / (len(times) + 1.0)
+    result: Floats = ((inside + 1.0) / (len(times) + 1.0)).astype(np.float64)
     return result
 
 
@@ -110,8 +110,7 @@ def joint_move_p_value(moves: Ints, population: Ints, window: int) -> float:
     """P-value of so many of a group's moves to a model lying within ``window`` minutes of each other.
 
     ``moves`` are the times of the members' first use of the model, ``population`` those of all other accounts that
-    took it
-    up. For windows that begin at each member's move: P(as many of the other members in it) is binomial with the
+    took it up. For windows that begin at each member's move: P(as many of the other members in it) is binomial with the
     population's share of adoption in that window; the smallest is corrected for the number of windows.
     """
     if len(moves) < 2 or not len(population):
