@@ -1,5 +1,7 @@
 """Sightings → edges → groups → streams: which accounts are run together, and which work is theirs."""
 
+from stillwatch.link.activity import activity_of
+from stillwatch.link.ensembles import balanced_groups
 from stillwatch.link.incidence import Incidence, encode
 from stillwatch.link.learn import LinkModel
 from stillwatch.link.linking import Linked, find_groups, group_name, link
@@ -14,7 +16,9 @@ __all__ = [
     "LinkModel",
     "Linked",
     "Stream",
+    "activity_of",
     "attributed",
+    "balanced_groups",
     "encode",
     "find_groups",
     "group_name",

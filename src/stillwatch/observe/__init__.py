@@ -2,6 +2,7 @@
 
 from stillwatch.observe.blocks import addresses, blocks, content, profiles
 from stillwatch.observe.networks import Networks
+from stillwatch.observe.rhythm import rhythm
 from stillwatch.observe.sampling import sampling
 from stillwatch.observe.sightings import Observed, fixed_sightings, moving_sightings
 from stillwatch.observe.text import TextReducer
@@ -16,5 +17,6 @@ __all__ = [
     "fixed_sightings",
     "moving_sightings",
     "profiles",
+    "rhythm",
     "sampling",
 ]

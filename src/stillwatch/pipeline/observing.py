@@ -22,6 +22,7 @@ from stillwatch.observe import (
     profiles,
     sampling,
 )
+from stillwatch.pipeline.keeping_time import rhythm_sightings
 from stillwatch.pipeline.watch import Clock, Quiet
 from stillwatch.settings import DeploymentKey, Settings
 
@@ -114,7 +115,9 @@ def collect(engine: Engine, logs: Logs, staged: Relation, text_table: pa.Table, 
     known = networks.describe(addresses(engine, staged, accounts))
     seen_at = blocks(engine, staged, known, key)
     sent = content(engine, staged, texts)
-    fixed = fixed_sightings(Observed(seen_at, sent, accounts, known, sampling(engine, staged, key)), key)
+    fixed = pa.concat_tables([
+        fixed_sightings(Observed(seen_at, sent, accounts, known, sampling(engine, staged, key)), key),
+        rhythm_sightings(engine, staged, key)])
     moving = moving_sightings(seen_at, known)
     return Reduced(logs.ingested, staged, texts, text_table, accounts, logs.agreements, known, seen_at, sent,
                    profiles(engine, staged), fixed, pa.concat_tables([fixed, moving]),

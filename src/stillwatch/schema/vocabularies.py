@@ -128,6 +128,7 @@ SIGHTING_KIND = Vocabulary(
         "email_disposable": "mail domain whose addresses are made to be thrown away",
         "template": "family of prompts alike after masking",
         "system_prompt": "family of system prompts alike after masking",
+        "rhythm": "ensemble of accounts that keep time with one another, as one load balancer deals",
     },
     closed=False,
 )
@@ -155,6 +156,7 @@ FAMILY_OF: Mapping[str, tuple[str, int]] = {
     "email_disposable": ("identity", 1),
     "template": ("content", 2),
     "system_prompt": ("content", 1),
+    "rhythm": ("rhythm", 1),
 }
 """Kind of sighting → its family and its level in it: a higher level is a finer agreement of the same comparison."""
 
@@ -213,6 +215,6 @@ KIND_WORDS: Mapping[str, str] = {
     "email_pattern": "e-mail pattern", "referral": "referral code", "signup_burst": "burst of sign-ups",
     "email_domain": "e-mail domain", "email_disposable": "provider of disposable mail",
     "signup_user_agent": "user agent at sign-up", "template": "family of prompts",
-    "system_prompt": "family of system prompts",
+    "system_prompt": "family of system prompts", "rhythm": "rhythm",
 }
 """What a reader calls one value of a kind of sighting."""
