@@ -73,7 +73,8 @@ def stock_of(cells: Cells, member: sp.csr_array) -> Ints:
     return owner
 
 
-def evidence(cells: Cells, member: sp.csr_array, stock: Ints, *, against_all: bool = False) -> Evidence:
+def evidence(cells: Cells, member: sp.csr_array, stock: Ints, *, against_all: bool = False,
+             members_only: bool = False) -> Evidence:
     """Bits for every account that carries something of a group's stock.
 
     A kind is one comparison with ordered levels π (``SHARES``): of an account's n values of the kind, each came with
@@ -84,14 +85,17 @@ def evidence(cells: Cells, member: sp.csr_array, stock: Ints, *, against_all: bo
     add up; where an account has nothing of a family, nothing is said.
 
     With ``against_all`` ρ compares with everybody instead of with those outside: the baseline is then the same for
-    every group, so that evidence of a part and of a whole can be compared.
+    every group, so that evidence of a part and of a whole can be compared. With ``members_only`` nobody else is
+    looked at; the members' evidence is the same.
     """
     groups, kinds = member.shape[1], cells.kinds
     at = stock[cells.value]
     use = np.flatnonzero(at >= 0)
-    account, value, cell, group = cells.account[use], cells.value[use], cells.cell[use], at[use]
+    own = _belongs(member, cells.account[use], at[use])
+    if members_only:
+        use, own = use[own], own[own]
+    value, cell, group = cells.value[use], cells.cell[use], at[use]
     mine, having = cells.per_kind(member)
-    own = _belongs(member, account, group)
     worth = _Worth(cells, mine, stock, np.bincount(value[own], minlength=len(stock)), against_all=against_all)
     keys, place = compact(cell * groups + group, len(cells.owner) * groups)
     level = worth.levels(value, cells.size[cell], own, place, len(keys))

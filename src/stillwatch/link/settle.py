@@ -72,20 +72,25 @@ def settle(cells: Cells, groups: Sequence[Ints], rounds: int = _ROUNDS) -> list[
     to several groups. A group that loses half of its members at once was no group: it is taken out before anybody
     else is judged, since what it claimed as its stock is free again.
     """
+    losing = True
     for _ in range(rounds):
         groups = [group for group in groups if len(group) >= MIN_MEMBERS]
         if not groups:
             return []
         member = membership_matrix(cells, groups)
-        seen = evidence(cells, member, stock_of(cells, member))
-        size = np.array([len(group) for group in groups])
-        inside = seen.total > np.log2(cells.accounts / size)[seen.group] + _MARGIN
-        new = _split(seen.account[inside], seen.group[inside], len(groups))
-        stay = np.bincount(seen.group[inside & seen.member], minlength=len(groups))
-        lost = stay * 2 < size
-        if lost.any():
-            groups = [group for group, gone in zip(groups, lost, strict=True) if not gone]
+        stock, size = stock_of(cells, member), np.array([len(group) for group in groups])
+        # Which groups are lost is their members' matter: while some are, looking at everybody else can wait.
+        for members_only in (True, False) if losing else (False,):
+            seen = evidence(cells, member, stock, members_only=members_only)
+            inside = seen.total > np.log2(cells.accounts / size)[seen.group] + _MARGIN
+            stay = np.bincount(seen.group[inside & seen.member], minlength=len(groups))
+            losing = bool((stay * 2 < size).any())
+            if losing:
+                break
+        if losing:
+            groups = [group for group, kept in zip(groups, stay * 2 >= size, strict=True) if kept]
             continue
+        new = _split(seen.account[inside], seen.group[inside], len(groups))
         moved = int(size.sum() + inside.sum() - 2 * stay.sum())
         groups = _distinct(new)
         if moved == 0:
