@@ -96,7 +96,8 @@ def evidence(cells: Cells, member: sp.csr_array, stock: Ints, *, against_all: bo
         use, own = use[own], own[own]
     value, cell, group = cells.value[use], cells.cell[use], at[use]
     mine, having = cells.per_kind(member)
-    worth = _Worth(cells, mine, stock, np.bincount(value[own], minlength=len(stock)), against_all=against_all)
+    told, value = compact(value, len(stock))
+    worth = _Worth(cells, mine, told, stock[told], np.bincount(value[own], minlength=len(told)), against_all)
     keys, place = compact(cell * groups + group, len(cells.owner) * groups)
     level = worth.levels(value, cells.size[cell], own, place, len(keys))
     cell, group = keys // groups, keys % groups
@@ -115,12 +116,11 @@ def evidence(cells: Cells, member: sp.csr_array, stock: Ints, *, against_all: bo
 class _Worth:
     """Likelihood ratios of the values of groups' stocks, for members and for others."""
 
-    def __init__(self, cells: Cells, held: Floats, stock: Ints, carriers: Ints, *, against_all: bool) -> None:
-        """``held`` is kinds × groups; ``carriers`` counts the members of its group that carry a value."""
-        told = stock >= 0
-        kind = np.where(told, cells.incidence.kind, 0)
-        self._k, self._held = carriers.astype(np.float64), np.where(told, held[kind, stock], 1.0)
-        degree = cells.incidence.degree
+    def __init__(self, cells: Cells, held: Floats, told: Ints, group: Ints, carriers: Ints, against_all: bool) -> None:
+        """``told`` lists values, ``group`` whose stock each is in, ``carriers`` how many of its members carry it;
+        ``held`` is kinds × groups."""
+        kind, degree = cells.incidence.kind[told], cells.incidence.degree[told]
+        self._k, self._held = carriers.astype(np.float64), held[kind, group]
         if against_all:
             self._outside = self._inside = degree / (cells.total + cells.distinct)[kind]
         else:
@@ -128,22 +128,21 @@ class _Worth:
             # An account that is not a member counts for neither side.
             self._outside = (np.maximum(degree - self._k - 1.0, 0.0) + 1.0) / others
             self._inside = (np.maximum(degree - self._k, 0.0) + 1.0) / others
-        self._told = np.flatnonzero(told)
 
     def levels(self, value: Ints, size: Floats, own: Flags, place: Ints, places: int) -> Floats:
-        """Σ log(1 − π + π ρ) over the coincidences of each place (levels π × places)."""
+        """Σ log(1 − π + π ρ) over the coincidences of each place (levels π × places).
+
+        ``value`` are places in the list of values.
+        """
         level = np.zeros((len(SHARES), places))
         mine = np.flatnonzero(own)
         held = self._held[value[mine]] - size[mine]
         ratio = (self._k[value[mine]] - 1.0) / np.maximum(held, 1.0) / self._inside[value[mine]]
         # For accounts outside a value is worth the same, whoever carries it: one logarithm a value.
-        told = self._told
-        common = np.zeros(len(self._k))
-        plain = self._k[told] / np.maximum(self._held[told], 1.0) / self._outside[told]
+        plain = self._k / np.maximum(self._held, 1.0) / self._outside
         for at, share in enumerate(SHARES):
             if share:  # log 1 is nothing
-                common[told] = np.log(1 - share + share * plain)
-                each = common[value]
+                each = np.log(1 - share + share * plain)[value]
                 each[mine] = np.log(1 - share + share * ratio)
                 level[at] = np.bincount(place, weights=each, minlength=places)
         return level
