@@ -1,0 +1,89 @@
+"""Shortcuts of linking give what the long way gives."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from stillwatch.link import cocluster, encode, find_groups
+from stillwatch.link.cells import cells_of
+from stillwatch.link.evidence import evidence, stock_of
+from stillwatch.link.incidence import compact
+from stillwatch.link.pairs import _popular_among_many, _popular_by_bits, _rarity, share_pairs
+from stillwatch.link.settle import membership_matrix
+from stillwatch.schema import FAMILY_OF
+
+
+def logs(seed, accounts=400, campaign=40):
+    """Ordinary accounts, and a campaign with 60 prompts of its own; some rows are repeated."""
+    rng = np.random.default_rng(seed)
+    rows = [(account, kind, f"{kind}{int(pool * rng.random() ** 2.5)}") for account in range(accounts)
+            for kind, pool, many in (("template", 300, 6), ("ip", 500, 3), ("asn", 30, 1), ("sdk", 5, 1))
+            for _ in range(many)]
+    rows += [(account, "template", f"own{rng.integers(60)}") for account in range(campaign) for _ in range(12)]
+    order = rng.permutation(len(rows))
+    account, kind, value = zip(*(rows[place] for place in order), strict=True)
+    return pa.table({"account_id": [f"a{number}" for number in account], "kind": list(kind), "value": list(value),
+                     "count": pa.array([1] * len(rows), pa.int64())})
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_encoding_keeps_every_coincidence_once_and_in_order(seed):
+    table = logs(seed)
+    coded = encode(table, FAMILY_OF)
+    names, values = coded.accounts.to_pylist(), coded.values.to_pylist()
+    held = [(names[a], coded.kinds[coded.kind[v]], values[v]) for a, v in zip(coded.account, coded.value, strict=True)]
+    assert sorted(held) == sorted({tuple(row[name] for name in ("account_id", "kind", "value"))
+                                   for row in table.to_pylist()})
+    assert (np.diff(coded.account * len(values) + coded.value) > 0).all()
+
+
+@pytest.mark.parametrize("size", [50, 10**9])
+def test_distinct_keys_are_numpys(size):
+    key = np.random.default_rng(0).integers(0, 50, 200)
+    expected = np.unique(key, return_inverse=True)
+    for ours, theirs in zip(compact(key, size), expected, strict=True):
+        assert ours.tolist() == theirs.tolist()
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_both_ways_of_finding_shared_popular_values_agree(seed):
+    coded = encode(logs(seed), FAMILY_OF)
+    pairs = share_pairs(coded, budget=3000)
+    popular = coded.degree > pairs.largest
+    assert popular.any()
+    rarity = _rarity(coded)
+    many, bits = (way(coded, popular, rarity, pairs.a, pairs.b) for way in (_popular_among_many, _popular_by_bits))
+    assert np.isfinite(bits).any()
+    assert np.allclose(many, bits)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_members_evidence_does_not_depend_on_who_else_is_looked_at(seed):
+    cells = cells_of(encode(logs(seed), FAMILY_OF))
+    groups = [group for group in cocluster.plans(cells, 0)[3]() if len(group) > 2]
+    member = membership_matrix(cells, groups)
+    stock = stock_of(cells, member)
+    whole, alone = (evidence(cells, member, stock, members_only=only) for only in (False, True))
+    assert whole.member.sum() < len(whole.member)
+    assert alone.member.all()
+    assert alone.account.tolist() == whole.account[whole.member].tolist()
+    assert alone.bits.tolist() == whole.bits[whole.member].tolist()
+    dense = member.toarray() > 0
+    assert whole.member.tolist() == dense[whole.account, whole.group].tolist()
+
+
+def test_large_data_are_searched_in_few_steps_and_the_campaign_is_found(monkeypatch):
+    every = cocluster.steps(1000, 1000)
+    assert every == [(way, step) for way in (False, True) for step in (0.5, 1, 2, 4, 8)]
+    some = cocluster.steps(1_000_000, 11_000_000)
+    assert some == [(False, 256.0), (True, 2048.0)]
+    assert cocluster.steps(1_000_000, 2_000_000) == [(False, 256.0), (True, 2048.0), (False, 2048.0)]
+    coded = encode(logs(4), FAMILY_OF)
+    names = np.array(coded.accounts.to_pylist())
+    planted = {f"a{number}" for number in range(40)}
+    for work in (cocluster._WORK, 1):
+        monkeypatch.setattr(cocluster, "_WORK", work)
+        assert cocluster.is_large(cells_of(coded)) == (work == 1)
+        found = max((set(names[group.members]) for group in find_groups(coded, 0)), key=len)
+        assert len(found & planted) >= 36
+        assert len(found - planted) <= 4
