@@ -34,7 +34,7 @@ _WORK = 6_000_000
 _FEW = 500
 """Accounts that may carry a value that is in the graphs of large data. Of 200,000 accounts a value of more says less
 than nine bits. Without them a third of the coincidences is saved; what the two first lists found of planted
-campaigns was the same in the plain one, and one of 300 was in more pieces in the balanced one (one seed)."""
+campaigns was the same in the plain one; in the balanced one two were in more pieces (one seed)."""
 
 _FAMILY_BITS = 20.0
 """Weight that one family of an account may have in a balanced graph."""
