@@ -5,7 +5,7 @@ OUT := demo-output
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: install demo test check format docs bench scoreboard data models clean
+.PHONY: install demo test check format docs bench scoreboard oracles data models clean
 
 install: $(STAMP)
 
@@ -50,6 +50,14 @@ scoreboard: install
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --group scoreboard
 	$(BIN)/python benchmarks/scoreboard.py $(BOARD)
 
+# Linkage beside Splink on published gold sets (docs/concepts/linkage-validation.md): about a minute, in an environment
+# of its own, since the gold sets' package needs an older pandas.
+oracles:
+	$(PYTHON) -m venv .oracles
+	.oracles/bin/python -m pip install --quiet --disable-pip-version-check "pip>=25.1"
+	.oracles/bin/python -m pip install --quiet --disable-pip-version-check --group dev --group oracles --editable .
+	.oracles/bin/python -m pytest -s -m oracle tests/oracles
+
 # The reference documentation, from the schema's declarations.
 docs: install
 	$(BIN)/python tools/render_docs.py
@@ -66,4 +74,4 @@ format: install
 	$(BIN)/ruff check --fix .
 
 clean:
-	rm -rf $(VENV) demo-output .scoreboard .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .oracles demo-output .scoreboard .mypy_cache .ruff_cache .pytest_cache .hypothesis
