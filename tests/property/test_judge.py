@@ -107,14 +107,26 @@ def test_no_stratum_is_mostly_one_group_or_its_decoys_would_keep_its_coordinatio
     # Members of alike volume fill one decile of their own.
     ranked = profiles.sort_by("exchanges")["account_id"].to_pylist()
     members = set(ranked[200:240])
-    for inside, most in ((set(), 1.0), (members, 0.25)):
-        of_account = strata(profiles, None, inside)
+    for groups, most in (([], 1.0), ([members], 0.25), ([set(ranked[:10]), members], 0.25)):
+        of_account = strata(profiles, None, groups)
         rows = {}
         for account, stratum in zip(*of_account.to_pydict().values(), strict=True):
             rows.setdefault(stratum, []).append(account in members)
         assert max(map(np.mean, rows.values())) <= most
-        if not inside:
+        if not groups:
             assert max(map(np.mean, rows.values())) > 0.25, "the case is one where it matters"
+
+
+def test_groups_that_are_small_in_a_stratum_each_leave_it_as_it_is():
+    """A decile of 60 accounts is dissolved by one group of 36, not by three of twelve: each is exchanged away."""
+    rng = np.random.default_rng(2)
+    profiles = profiles_of(blocks_of(rng, accounts=600, rows=6000), rng)
+    ranked = profiles.sort_by("exchanges")["account_id"].to_pylist()
+    decile = ranked[240:300]
+
+    alone = strata(profiles, None)
+    assert strata(profiles, None, [decile[10:22], decile[22:34], decile[34:46]]).equals(alone)
+    assert not strata(profiles, None, [decile[10:46]]).equals(alone)
 
 
 @pytest.mark.parametrize(("seed", "relayed"), [(1, 0.0), (2, 0.3), (3, 0.7)])

@@ -5,7 +5,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from stillwatch.link import separate
+from stillwatch.engine import connect
+from stillwatch.link import attributed, separate
 
 MEMBERS = 40
 SEEDS = range(10, 15)
@@ -146,3 +147,42 @@ def test_a_group_that_sends_nothing_and_logs_of_members_alone():
     assert nothing.share == 0.0
     alone = separate(content.filter(pc.is_in(content["account_id"], value_set=members())), members())
     assert ((alone.table["own"].to_numpy() >= 0) & (alone.table["own"].to_numpy() <= 1)).all()
+
+
+def an_attribution(own, chance, has_text=True):
+    """Groups of each exchange where accounts x and y sent the same text, by own shares and memberships.
+
+    ``own`` and ``chance`` are by (group, account); exchanges are named by account and row.
+    """
+    with connect() as engine:
+        digest = "d1" if has_text else None
+        staged = engine.table(pa.table({
+            "source_file": ["f"] * 4, "source_row": [0, 1, 2, 3], "account_id": ["x", "x", "y", "z"],
+            "text_digest": pa.array([digest] * 4, pa.string())}))
+        texts = engine.table(pa.table({"text_digest": ["d1"], "template_id": ["t"],
+                                       "system_id": pa.array([None], pa.string()), "capability": ["code"],
+                                       "harvest": [0.5]}))
+        members = pa.table({"group_id": [g for g, _ in chance], "account_id": [a for _, a in chance],
+                            "probability": list(chance.values())})
+        streams = pa.table({"group_id": [g for g, _ in own], "account_id": [a for _, a in own],
+                            "template_id": ["t"] * len(own), "system_id": [""] * len(own), "own": list(own.values())})
+        rows = engine.arrow(attributed(engine, staged, texts, members, streams)).to_pylist()
+        return {(row["account_id"], row["source_row"]): (row["group_id"], round(row["chance"], 6)) for row in rows}
+
+
+def test_one_text_is_one_members_work_and_anothers_relayed_traffic():
+    """The share is the member's own: what x sends for the group, y only relays; z is no member."""
+    own = {("g", "x"): 0.9, ("g", "y"): 0.3}
+    found = an_attribution(own, {("g", "x"): 0.8, ("g", "y"): 1.0})
+    assert found == {("x", 0): ("g", 0.72), ("x", 1): ("g", 0.72)}
+
+
+def test_of_two_groups_the_more_probable_has_an_exchange_and_ties_go_by_name():
+    own = {(g, a): 1.0 for g in "gh" for a in "xy"}
+    found = an_attribution(own, {("g", "x"): 0.6, ("h", "x"): 0.9, ("g", "y"): 0.7, ("h", "y"): 0.7})
+    assert found == {("x", 0): ("h", 0.9), ("x", 1): ("h", 0.9), ("y", 2): ("g", 0.7)}
+
+
+def test_without_text_an_exchange_is_the_groups_as_surely_as_its_account_is():
+    found = an_attribution({("g", "x"): 0.0}, {("g", "x"): 0.8, ("g", "y"): 0.4}, has_text=False)
+    assert found == {("x", 0): ("g", 0.8), ("x", 1): ("g", 0.8)}
