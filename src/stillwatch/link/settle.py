@@ -183,8 +183,23 @@ def choose(cells: Cells, settled: Iterable[Sequence[Group]]) -> list[Group]:
             stability.append(times / lists)
             taken[group] = True
     final = settle(cells, _apart(cells, kept, members))
-    return sorted(describe(cells, final, _inherit(final, kept, stability)),
-                  key=lambda group: (-group.score, group.members.tolist()))
+    described = describe(cells, final, _inherit(final, kept, stability))
+    return sorted(_more_than_a_value(cells, described), key=lambda group: (-group.score, group.members.tolist()))
+
+
+def _more_than_a_value(cells: Cells, groups: Sequence[Group]) -> list[Group]:
+    """Leave out groups that are no more than everybody who carries some value.
+
+    Whoever uses one browser shares it with all of the group and with nobody outside it: against those outside, such a
+    group always looks good. Against everybody, its value is as common as it is, and the group costs more to name than
+    it tells.
+    """
+    if not groups:
+        return []
+    member = membership_matrix(cells, [group.members for group in groups])
+    seen = evidence(cells, member, stock_of(cells, member), against_all=True, members_only=True)
+    told = np.bincount(seen.group[seen.member], weights=seen.total[seen.member], minlength=len(groups))
+    return [group for group, bits in zip(groups, told, strict=True) if bits > group.choice]
 
 
 def _apart(cells: Cells, kept: Sequence[Ints], parts: Sequence[Ints]) -> list[Ints]:
