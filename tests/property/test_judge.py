@@ -5,6 +5,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from stillwatch.judge import fit, q_values, rewire, strata
 from stillwatch.link import separate
@@ -160,22 +161,36 @@ def examples(count, seed):
             for verdict, shapes in TRUE.items() for _ in range(count)]
 
 
+def _rows(columns):
+    return [dict(zip(columns, map(float, row), strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
 def test_parameters_are_recovered_from_what_the_densities_draw():
+    """Means, spreads and the correlation of groups drawn from an explanation are those of the explanation."""
     fitted = fit(examples(3000, 7), FEATURES)
     for verdict, shapes in TRUE.items():
-        for name, shape in shapes.items():
-            assert fitted.shape[verdict][name] == pytest.approx(shape, rel=0.12)
-    drawn = fitted.sample("distillation", 4000, 1)
-    again = fit([("distillation", {"x": float(x), "y": float(y)}) for x, y in zip(drawn["x"], drawn["y"], strict=True)],
-                FEATURES)
-    assert again.shape["distillation"]["x"] == pytest.approx(fitted.shape["distillation"]["x"], rel=0.12)
+        logits = np.array([[np.log(values[name] / (1 - values[name])) for name in FEATURES]
+                           for label, values in examples(3000, 7) if label == verdict])
+        np.testing.assert_allclose(fitted.mean[verdict], np.clip(logits, -4.6, 4.6).mean(axis=0), atol=0.02)
+        assert set(shapes) == set(FEATURES)
+    drawn = fitted.sample("distillation", 30_000, 1)
+    logits = np.array([np.log(drawn[name] / (1 - drawn[name])) for name in FEATURES])
+    middle = np.median(logits, axis=1)
+    np.testing.assert_allclose(middle, fitted.mean["distillation"], atol=0.03)
+    # A Student t of four degrees has its quartiles 0.741 scales from the middle.
+    quartiles = np.quantile(logits, 0.75, axis=1) - middle
+    np.testing.assert_allclose(quartiles / 0.7407, fitted.scale["distillation"], rtol=0.05)
+    ranks = stats.kendalltau(*logits).statistic
+    assert np.sin(np.pi * ranks / 2) == pytest.approx(fitted.correlation[0, 1], abs=0.03), "of elliptical densities"
 
 
 def test_posteriors_are_calibrated_where_the_densities_are_right():
     """Of groups drawn half and half from two explanations, those given about p are the first with frequency p."""
     fitted = fit(examples(3000, 7), FEATURES)
     said, was = [], []
-    for verdict, values in examples(2000, 8):
+    drawn = [(verdict, values) for verdict in ("distillation", "enterprise")
+             for values in _rows(fitted.sample(verdict, 2000, 8))]
+    for verdict, values in drawn:
         weighed = {w.verdict: w.probability for w in fitted.weigh(values, 0.5)}
         two = weighed["distillation"] / (weighed["distillation"] + weighed["enterprise"])
         # `weigh` shares the other half of the prior with `undetermined`: with equal odds the two are even.

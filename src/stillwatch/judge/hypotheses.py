@@ -186,8 +186,9 @@ def fit(examples: Sequence[tuple[str, Mapping[str, float]]], features: Sequence[
         mean[verdict] = ((filled[rows] * known[rows]).sum(axis=0) + _OWN_WEIGHT * usual) / (some + _OWN_WEIGHT)
         off = filled[rows] - mean[verdict]
         variance = ((off**2 * known[rows]).sum(axis=0) + _SPREAD_WEIGHT * spread / 2) / (some + _SPREAD_WEIGHT)
-        # The mean of few examples is itself uncertain: a new group is off by both.
-        scale[verdict] = np.sqrt(variance * (1.0 + 1.0 / (some + 1.0)))
+        # The mean of few examples is itself uncertain: a new group is off by both. A Student t of scale 1 has
+        # variance n / (n − 2).
+        scale[verdict] = np.sqrt(variance * (1.0 + 1.0 / (some + 1.0)) * (DEGREES - 2.0) / DEGREES)
         residuals[rows] = off / scale[verdict] * (known[rows] > 0)
     return Explanations(tuple(features), mean, scale, _correlation(residuals, known, weight), DEGREES, temper,
                         made_from)
