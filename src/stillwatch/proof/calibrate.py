@@ -97,7 +97,7 @@ def fit_explanations(known: Sequence[Example], features: Sequence[str], made_fro
     tempers = np.round(np.arange(0.1, 1.01, 0.1), 2)
     scores = log_scores(known, features, tempers.tolist())
     # Scores that differ by less than a hundredth are alike: of those the sharpest is taken.
-    best = float(tempers[np.flatnonzero(np.round(scores, 2) == np.round(max(scores), 2))[-1]])
+    best = float(tempers[np.flatnonzero(np.array(scores) > max(scores) - 0.01)[-1]])
     return _fitted(known, features, best, made_from)
 
 
