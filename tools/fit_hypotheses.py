@@ -31,7 +31,7 @@ def main() -> None:
         explanations = shipped()
     else:
         known = gathered(FIT, "A")
-        made_from = f"{len(known)} groups that linking found ({named(FIT)}, half A of the prompts)"
+        made_from = f"{len(known)} simulated groups, as linking found them ({named(FIT)}, half A of the prompts)"
         explanations = fit_explanations(known, tuple(FEATURES), made_from)
         TARGET.write_text(explanations.to_json(), "utf-8")
         print(f"wrote {TARGET.name}: {made_from}, temper {explanations.temper}")

@@ -169,8 +169,9 @@ def test_an_agreement_on_file_ends_the_question(demo, stillwatch, tmp_path):
                       tmp_path / "findings", "--agreements", tmp_path / "agreements.csv", "--decoys", 5, "--json")
     assert done.code == 0, done.err
     told = [row for row in pq.read_table(tmp_path / "findings" / "campaigns.parquet").to_pylist()
-            if "agreement on file" in row["explanation"].lower()]
-    assert len(told) == 1
+            if "permits this to every account of the group" in row["explanation"]]
+    assert told
+    told.sort(key=lambda row: -row["accounts"])
     assert told[0]["accounts"] >= 0.9 * len(demo.truth("distillation"))
     assert told[0]["verdict"] != "distillation"
     assert told[0]["probability"] == 0

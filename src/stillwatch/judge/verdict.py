@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from statistics import median
 from typing import Any
 
 import pyarrow as pa
@@ -20,7 +19,6 @@ from stillwatch.schema import CAMPAIGNS, EVIDENCE, MEMBERS, conform, is_detectio
 __all__ = ["Judged", "Knowledge", "judge"]
 
 _EVIDENCE_ROWS = 200
-_LEAST = 0.2
 _ORDINARY = timedelta(days=14)
 
 
@@ -61,11 +59,9 @@ def judge(candidates: Sequence[Candidate], measured: Mapping[str, Measured], q_v
         permitted = covered(known.agreements, known.accounts, candidate.accounts, it.first_seen, it.last_seen)
         row = _campaign(candidate, it, float(q_value), floor, explanations, prior, known, permitted)
         campaigns.append(row)
-        usual = _usual(candidate, known, profiles)
         people = [_member(candidate, place, known, profiles, created, it.first_seen)
                   for place, account in enumerate(candidate.accounts)
-                  if _takes_part(candidate, account, it, known, permitted)
-                  and _does_enough(candidate, account, known, profiles, usual)]
+                  if _takes_part(candidate, account, it, known, permitted)]
         row["accounts"] = len(people)
         members += people
         evidence += [{"campaign_id": candidate.group_id, "kind": value.kind, "value": value.value,
@@ -143,29 +139,6 @@ def _takes_part(candidate: Candidate, account: str, it: Measured, known: Knowled
     if it.exchanges and (candidate.group_id, account) not in known.own:
         return False
     return account not in permitted or len(permitted) == len(candidate.accounts)
-
-
-def _usual(candidate: Candidate, known: Knowledge, profiles: Mapping[str, Mapping[str, Any]]) -> tuple[float, float]:
-    """The median participant's exchanges for the group, and their share of all of its exchanges."""
-    own = [_own(candidate, account, known, profiles) for account in candidate.accounts]
-    taking = [pair for pair in own if pair[0]]
-    if not taking:
-        return 0.0, 0.0
-    return median(count for count, _ in taking), median(share for _, share in taking)
-
-
-def _own(candidate: Candidate, account: str, known: Knowledge,
-         profiles: Mapping[str, Mapping[str, Any]]) -> tuple[int, float]:
-    count = known.own.get((candidate.group_id, account), (0, None, None))[0]
-    return count, count / max(1, int(profiles[account]["exchanges"]) if account in profiles else count)
-
-
-def _does_enough(candidate: Candidate, account: str, known: Knowledge, profiles: Mapping[str, Mapping[str, Any]],
-                 usual: tuple[float, float]) -> bool:
-    """Whether an account does at least a fifth of what the median participant does, in exchanges and as a share of
-    its own traffic: less than that is what a stranger sends who happens to use the same wordings."""
-    count, share = _own(candidate, account, known, profiles)
-    return count >= _LEAST * usual[0] and share >= _LEAST * usual[1]
 
 
 def _as_row(weighed: Weighed) -> dict[str, Any]:

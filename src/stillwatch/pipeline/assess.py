@@ -42,7 +42,8 @@ def claims_of(engine: Engine, reduced: Reduced, *, settings: Settings, key: Depl
     """Link accounts, attribute exchanges to the groups, and measure what each group did."""
     linked = link(reduced.sightings, FAMILY_OF, seed=settings.seed)
     found = candidates_of(linked, reduced.sightings, key)
-    work = attribute(engine, reduced.staged, reduced.texts, reduced.content, found.members)
+    work = attribute(engine, reduced.staged, reduced.texts, reduced.content, found.members,
+                     reduced.profiles)
     measured = measure(engine, work.exchanges, found.members, around(reduced), ties(found))
     return Claims(linked, found, work, measured)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,7 @@ __all__ = ["AttributedWork", "Candidates", "attribute", "candidates_of", "findin
 
 _DAY_US = 86_400_000_000
 _SAMPLES = 5
+_LEAST = 0.2
 
 
 @dataclass(frozen=True)
@@ -89,11 +91,13 @@ def _candidate(linked: Linked, group: Group, names: Any, labels: dict[tuple[str,
     )
 
 
-def attribute(engine: Engine, staged: Relation, texts: Relation, content: pa.Table,
-              members: pa.Table) -> AttributedWork:
+def attribute(engine: Engine, staged: Relation, texts: Relation, content: pa.Table, members: pa.Table,
+              profiles: pa.Table) -> AttributedWork:
     """Separate each group's own work from everybody's traffic and attribute its exchanges.
 
-    ``members`` holds ``group_id, account_id, probability``.
+    ``members`` holds ``group_id, account_id, probability``. An account that does less than a fifth of what the median
+    participant does, in exchanges or as a share of its own traffic (``profiles``), takes no part: that is what a
+    stranger sends who happens to use the same wordings.
     """
     streams = []
     for group in sorted(set(members["group_id"].to_pylist())):
@@ -106,8 +110,25 @@ def attribute(engine: Engine, staged: Relation, texts: Relation, content: pa.Tab
     exchanges = engine.keep(attributed(engine, staged, texts, members, stream))
     rows = engine.arrow(exchanges.group_by("group_id", "account_id").agg(
         count=exchanges.count(), first=exchanges.ts.min(), last=exchanges.ts.max())).to_pylist()
+    rows = _participants(rows, dict(zip(profiles["account_id"].to_pylist(), profiles["exchanges"].to_pylist(),
+                                        strict=True)))
+    kept = engine.table(pa.table({name: pa.array([row[name] for row in rows], pa.string())
+                                  for name in ("group_id", "account_id")}))
+    exchanges = engine.keep(exchanges.inner_join(kept, ["group_id", "account_id"]))
     return AttributedWork(exchanges, {(row["group_id"], row["account_id"]): (row["count"], row["first"], row["last"])
                                       for row in rows})
+
+
+def _participants(rows: list[dict[str, Any]], total: dict[str, int]) -> list[dict[str, Any]]:
+    """The rows of those who do enough."""
+    groups: dict[str, list[tuple[int, float]]] = {}
+    for row in rows:
+        row["share"] = row["count"] / max(1, total.get(row["account_id"], row["count"]))
+        groups.setdefault(row["group_id"], []).append((row["count"], row["share"]))
+    usual = {group: (median(count for count, _ in all_of), median(share for _, share in all_of))
+             for group, all_of in groups.items()}
+    return [row for row in rows if row["count"] >= _LEAST * usual[row["group_id"]][0]
+            and row["share"] >= _LEAST * usual[row["group_id"]][1]]
 
 
 def score_decoys(blocks: pa.Table, fixed: pa.Table, known: pa.Table, of_account: pa.Table, left_out: set[str],
