@@ -126,8 +126,8 @@ def _development(scales: Mapping[str, float], halves: Mapping[str, str], seeds: 
 ## What was development, and what is reported on
 
 - *Development*: scenario `{made['scenario']}`, seeds {made['seeds'][0]}–{made['seeds'][-1]}, half {made['prompts']} of
-  the prompts. Our explanations were fitted to it and to `assorted` (`tools/fit_hypotheses.py`), and the baselines' parameters are those
-  of the highest F1 on it (`{tuned['made_by']}`).
+  the prompts. Our explanations were fitted to it and to `assorted` (`tools/fit_hypotheses.py`), and the baselines'
+  parameters are those of the highest F1 on it (`{tuned['made_by']}`).
 - *Reported*: {on}; seeds {', '.join(map(str, seeds))}, on which nothing was fitted or tuned.{note}"""
 
 

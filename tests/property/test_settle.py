@@ -97,7 +97,7 @@ def test_belonging_leaves_a_member_out_of_what_it_is_judged_by():
     chance = dict(zip(names, found.probability.tolist(), strict=True))
     for start, who in ((0, "who is known"), (1, "who carries their stock")):
         chances = [chance[f"p{i}"] for i in range(start, 30, 2)]
-        assert np.median(chances) > 0.85, who
+        assert np.median(chances) > 0.75, who
         assert np.mean(np.array(chances) > 0.5) >= 0.8, who
     assert chance["o5"] < 0.1
     assert np.mean([chance[name] < 0.5 for name in names if name[0] == "o"]) > 0.99

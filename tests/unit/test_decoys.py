@@ -31,6 +31,8 @@ def recipe(accounts=90, seed=5):
     # What accounts signed up with moves as one: decoys keep these groups, of other accounts.
     rows += [(f"a{account}", kind, f"{kind}{account // 6}") for account in range(30)
              for kind in ("payment", "device")]
+    rows += [(f"a{account}", kind, f"own{kind}{account}") for account in range(30, accounts)
+             for kind in ("payment", "device")]
     rows = sorted(set(rows))
     shape = SIGHTINGS.arrow
     columns = dict(zip(("account_id", "kind", "value"), zip(*rows, strict=True), strict=True))
@@ -112,7 +114,8 @@ def run(monkeypatch, scores, decoy, enough=None, most=100, **settings):
     monkeypatch.setattr(module, "strata", lambda *_: None)
     monkeypatch.setattr(module.Recipe, "make", lambda self, number: (list(decoy(number)),) * 2)
     reduced = SimpleNamespace(profiles=None, accounts=None, blocks=None, sightings_fixed=None, known_addresses=None)
-    return make_decoys(reduced, scores, {"a"}, Settings(decoys=most, **settings), Clock(Quiet()), enough, processes=1)
+    return make_decoys(reduced, scores, [["a"]], {"a"}, Settings(decoys=most, **settings), Clock(Quiet()), enough,
+                       processes=1)
 
 
 def test_no_detection_is_lost_by_making_fewer(monkeypatch):

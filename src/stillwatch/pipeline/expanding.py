@@ -32,8 +32,8 @@ def expand(opened: Opened, accounts: Sequence[str], *, probability: float, round
         opened.need(wanted[0])
         raise UsageError("none of these accounts was seen with anything", remedy="name accounts with sightings")
     rules = Rules(probability, shared or most_shared(opened.incidence.size), rounds, limit)
-    names = list(opened.pools)
-    found = outward(opened.incidence, seeds, rules, [opened.pools[name] for name in names])
+    names = list(opened.followed)
+    found = outward(opened.incidence, seeds, rules, [opened.followed[name] for name in names])
     round_of = {lead.account: lead.round for lead in found.leads}
     return {
         "folder": str(opened.folder),

@@ -103,6 +103,12 @@ class Opened:
         return frozenset(self.groups["account_id"].to_pylist())
 
     @cached_property
+    def followed(self) -> dict[str, Pool]:
+        """The groups that an investigation follows: not those of ordinary customers who share habits alone."""
+        loose = {name for name, row in self.campaign.items() if row["verdict"] == "undetermined"}
+        return {name: pool for name, pool in self.pools.items() if name not in loose}
+
+    @cached_property
     def pools(self) -> dict[str, Pool]:
         """The groups by id, members by code; accounts without sightings are left out."""
         place = pc.index_in(self.groups["account_id"], value_set=self.names)

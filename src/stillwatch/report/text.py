@@ -60,7 +60,8 @@ def _claim(claim: Claim) -> Text:
 
 
 def _table(findings: Findings) -> RenderableType:
-    ordered = sorted(findings.campaigns, key=lambda c: not c.detected)
+    # What has a name comes before groups of ordinary customers, of which there are many in any logs.
+    ordered = sorted(findings.campaigns, key=lambda c: (not c.detected, c.row["verdict"] == "undetermined"))
     table = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False, header_style="bold")
     table.add_column("group", no_wrap=True, max_width=14)
     table.add_column("verdict", no_wrap=True)
