@@ -114,8 +114,11 @@ def steps(accounts: int, coincidences: int) -> list[tuple[bool, float]]:
     affordable = max(2, _WORK // max(1, coincidences))
     if affordable >= len(every):
         return every
-    coarse, fine = (min(ladder, key=lambda step, size=size: abs(np.log2(step * size / accounts)))  # type: ignore[misc]
-                    for size in (3000, 400))
+
+    def nearest(size: int) -> float:
+        return min(ladder, key=lambda step: float(abs(np.log2(step * size / accounts))))
+
+    coarse, fine = nearest(3000), nearest(400)
     first = [(False, coarse), (True, fine), (False, fine), (True, coarse)]
     rest = sorted(set(every) - set(first), key=lambda step: (-step[1], step[0]))
     return [*first, *rest][:affordable]
