@@ -14,7 +14,9 @@ import pyarrow.parquet as pq
 from stillwatch.engine import Engine, connect
 from stillwatch.judge import ORDINARY, Explanations, fit
 from stillwatch.pipeline import Claims, ScanInputs, claims_of, observe
+from stillwatch.proof.scenario import load
 from stillwatch.proof.simulate import simulate
+from stillwatch.proof.vary import varied
 from stillwatch.settings import DeploymentKey, load_settings
 
 __all__ = ["Example", "examples", "fit_explanations", "log_scores", "prior_only_score", "said_of"]
@@ -37,11 +39,11 @@ class Example:
         return f"{Path(self.scenario).stem}/{self.name.rstrip('0123456789').rstrip('-')}"
 
 
-def examples(scenario: str | Path, seeds: Sequence[int], *, scale: float = 1.0,
-             prompts: str | None = None) -> Iterator[Example]:
+def examples(scenario: str | Path, seeds: Sequence[int], *, scale: float = 1.0, prompts: str | None = None,
+             vary: bool = False) -> Iterator[Example]:
     """Simulate a scenario, link it as a scan does, and measure every group that linking finds.
 
-    A group has the label that most of its exchanges have in truth; ``ordinary`` where that is none. The key is fixed:
+    With ``vary`` every seed has other numbers too (see ``varied``). A group has the label that most of its exchanges have in truth; ``ordinary`` where that is none. The key is fixed:
     nothing measured depends on it.
     """
     key = DeploymentKey(bytes(32))
@@ -49,7 +51,8 @@ def examples(scenario: str | Path, seeds: Sequence[int], *, scale: float = 1.0,
     for seed in seeds:
         with tempfile.TemporaryDirectory() as folder, connect(settings.engine) as engine:
             traffic = Path(folder) / "traffic"
-            simulate(scenario, traffic, scale=scale, seed=seed, prompts=prompts)
+            told = load(scenario)
+            simulate(varied(told, seed) if vary else told, traffic, scale=scale, seed=seed, prompts=prompts)
             inputs = ScanInputs([str(traffic / "exchanges")], accounts=traffic / "accounts.parquet")
             reduced = observe(engine, inputs, Path(folder) / "staged", settings=settings, key=key)
             claims = claims_of(engine, reduced, settings=settings, key=key)
