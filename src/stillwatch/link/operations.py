@@ -140,8 +140,9 @@ class _Inside:
             self._known[key] = np.zeros((self.cells.accounts, seen.bits.shape[1]))
             self._known[key][seen.account] = seen.bits
         bits, tools = self._known[key][part], self._tools
-        return _Shown(*(float(np.median(some.sum(axis=1))) for some in (bits, bits[:, ~tools], bits[:, tools])),
-                      np.median(bits[:, ~tools], axis=0))
+        total, means, of_tools = (float(np.median(some.sum(axis=1)))
+                                  for some in (bits, bits[:, ~tools], bits[:, tools]))
+        return _Shown(total, means, of_tools, np.median(bits[:, ~tools], axis=0))
 
     def _evidence(self, part: Ints) -> Evidence:
         """Everybody's evidence for a part, whatever its members carry being its stock, compared with everybody."""

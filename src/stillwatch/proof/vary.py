@@ -38,7 +38,7 @@ def varied(scenario: Scenario, seed: int) -> Scenario:
         told = _drawn(actor, rng)
         if actor.actor == "campaign":
             told |= _style(told, rng)
-        if getattr(actor, "network", None) is not None:
+        if actor.actor == "campaign" and getattr(actor, "network", None) is not None:
             told["accounts"] = min(told["accounts"], actor.accounts)  # it has no more than its network
         if actor.actor == "proxy_network":
             told["accounts"] = max(told["accounts"], actor.accounts)
@@ -50,7 +50,7 @@ def varied(scenario: Scenario, seed: int) -> Scenario:
 
 def _drawn(model: BaseModel, rng: np.random.Generator) -> dict[str, Any]:
     """A model's values, its numbers drawn anew; what is not a number stays."""
-    told = {}
+    told: dict[str, Any] = {}
     for name, about in type(model).model_fields.items():
         value = getattr(model, name)
         if isinstance(value, BaseModel):
