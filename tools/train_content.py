@@ -31,7 +31,10 @@ from stillwatch.schema import CAPABILITY
 CLASSES = tuple(CAPABILITY)
 SEED = 20_260_101
 STRENGTH = 1.0
+LEAST_SOURCES = 3
 SCALE = 512.0
+# Texts of two sources that begin alike are one text: neither may vouch for the other.
+_OPENING = 60
 FIGURES = re.compile(r"(<!-- figures -->\n).*?(<!-- end -->)", re.S)
 
 
@@ -43,15 +46,15 @@ def masked_texts(texts: list[str]) -> list[str]:
 
 def matrix(rows: list[Row]) -> csr_array:
     """One row a text: the features of its two parts, valued as at inference."""
-    words, cue = csr_array((len(rows), BUCKETS)), np.zeros(len(rows), np.int64)
+    words, cue = csr_array((2 * len(rows), BUCKETS)), np.zeros(len(rows), np.int64)
     for texts in ([row.system for row in rows], [row.text for row in rows]):
         found = features(tokenise(masked_texts(texts)))
         ones = np.ones(len(found.bucket))
-        words += csr_array((ones, found.bucket, found.first), shape=(len(rows), BUCKETS))
+        words += csr_array((ones, found.bucket, found.first), shape=words.shape)
         cue |= found.cue
     number = np.maximum(np.asarray(words.sum(axis=1)).ravel(), 1)
-    parts = [words.multiply(1 / np.sqrt(number)[:, None]), csr_array(expand_cues(cue) * cue_values())]
-    return csr_array(hstack(parts)).astype(np.float32)
+    valued = csr_array(words.multiply(1 / np.sqrt(number)[:, None]))
+    return csr_array(hstack([valued[::2] + valued[1::2], csr_array(expand_cues(cue) * cue_values())]))
 
 
 def weights(rows: list[Row]) -> np.ndarray:
@@ -82,9 +85,32 @@ def balance(rows: list[Row], labels: list[object]) -> np.ndarray:
     return weight / weight.mean()
 
 
-def fit(data: csr_array, target: np.ndarray, weight: np.ndarray) -> LogisticRegression:
-    """A linear model."""
-    return LogisticRegression(C=STRENGTH, max_iter=200, tol=1e-3).fit(data, target, weight)
+class Fitted:
+    """A linear model of the features that the sources at hand share."""
+
+    def __init__(self, data: csr_array, target: np.ndarray, weight: np.ndarray, source: np.ndarray) -> None:
+        self.kept = np.flatnonzero(shared(data, source))
+        # In double precision: what a solver does in single precision differs between processors.
+        self.model = LogisticRegression(C=STRENGTH, max_iter=200, tol=2e-3).fit(data[:, self.kept], target, weight)
+        self.classes = self.model.classes_
+
+    def decision(self, data: csr_array) -> np.ndarray:
+        """Logits, shape (rows, classes), or (rows,) for two classes."""
+        return self.model.decision_function(data[:, self.kept])
+
+    def weights(self, features: int) -> np.ndarray:
+        """Weights of all features, shape (features, classes)."""
+        whole = np.zeros((features, len(self.model.coef_)))
+        whole[self.kept] = self.model.coef_.T
+        return whole
+
+
+def shared(data: csr_array, source: np.ndarray) -> np.ndarray:
+    """Which features stand in texts of at least ``LEAST_SOURCES`` sources: others are one author's habit."""
+    names, of = np.unique(source, return_inverse=True)
+    by = csr_array((np.ones(len(of)), (of, np.arange(len(of)))), shape=(len(names), len(of)))
+    found = by @ (data != 0).astype(np.float32)
+    return np.asarray((found > 0).sum(axis=0)).ravel() >= LEAST_SOURCES
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
@@ -93,11 +119,11 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     return odds / odds.sum(axis=1, keepdims=True)
 
 
-def capability_logits(model: LogisticRegression, data: csr_array) -> np.ndarray:
+def capability_logits(model: Fitted, data: csr_array) -> np.ndarray:
     """Logits of all classes; a class that the model has not seen gets a low one."""
     logits = np.full((data.shape[0], len(CLASSES)), -20.0)
-    seen = [CLASSES.index(name) for name in model.classes_]
-    logits[:, seen] = model.decision_function(data)
+    seen = [CLASSES.index(name) for name in model.classes]
+    logits[:, seen] = model.decision(data)
     return logits
 
 
@@ -113,20 +139,23 @@ class Task:
         self.weight = balance(self.rows, self.label.tolist())
         self.source = np.array([row.source for row in self.rows])
         self.filler = np.array([row.filler for row in self.rows])
+        self.opening = np.array([" ".join((row.system + row.text).split())[:_OPENING] for row in self.rows])
         self.held: np.ndarray | None = None
 
-    def logits(self, model: LogisticRegression, data: csr_array) -> np.ndarray:
+    def logits(self, model: Fitted, data: csr_array) -> np.ndarray:
         """Logits, shape (rows, classes) or (rows,)."""
-        return capability_logits(model, data) if self.name == "capability" else model.decision_function(data)
+        return capability_logits(model, data) if self.name == "capability" else model.decision(data)
 
     def leave_out(self) -> np.ndarray:
         """Logits of each row from a model trained without its source, be it as text or as filler."""
         shape = (len(self.rows), len(CLASSES)) if self.name == "capability" else (len(self.rows),)
         self.held = np.zeros(shape)
+        copy = np.array([row.copy for row in self.rows])
         for source in sorted(set(self.source)):
             test = self.source == source
-            train = ~test & (self.filler != source)
-            model = fit(self.data[train], self.label[train], self.weight[train])
+            train = ~test & (self.filler != source) & ~np.isin(self.opening, self.opening[test])
+            test &= ~copy
+            model = Fitted(self.data[train], self.label[train], self.weight[train], self.source[train])
             self.held[test] = self.logits(model, self.data[test])
         return self.held
 
@@ -177,14 +206,13 @@ def save(path: Path, parts: dict[str, np.ndarray]) -> None:
 
 def assemble(capability: Task, harvest: Task) -> CapabilityModel:
     """The shipped model: both outputs trained on every source, calibrated on held-out ones."""
-    first = fit(capability.data, capability.label, capability.weight)
-    second = fit(harvest.data, harvest.label, harvest.weight)
+    first = Fitted(capability.data, capability.label, capability.weight, capability.source)
+    second = Fitted(harvest.data, harvest.label, harvest.weight, harvest.source)
     weight = np.zeros((capability.data.shape[1], len(CLASSES) + 1))
     bias = np.zeros(len(CLASSES) + 1)
-    for at, name in enumerate(first.classes_):
-        weight[:, CLASSES.index(name)] = first.coef_[at]
-        bias[CLASSES.index(name)] = first.intercept_[at]
-    weight[:, -1], bias[-1] = second.coef_[0], second.intercept_[0]
+    seen = [CLASSES.index(name) for name in first.classes]
+    weight[:, seen], bias[seen] = first.weights(len(weight)), first.model.intercept_
+    weight[:, -1:], bias[-1] = second.weights(len(weight)), second.model.intercept_[0]
     weight[BUCKETS:] *= cue_values()[:, None]
     whole = np.clip(np.round(weight * SCALE), -32767, 32767).astype(np.int16)
     calibration = (temperature(capability), *platt(harvest))

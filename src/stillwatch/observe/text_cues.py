@@ -36,8 +36,8 @@ CUES: dict[str, str] = {
               " terminal, window, cursor, 截图, 点击, 鼠标, 键盘, 浏览, 屏幕, 按钮, 坐标, 页面",
     "image": "image, images, picture, pictures, photo, photos, figure, visual, caption, pixels, bounding boxes, scan,"
              " 图片, 照片, 图像, 图中, 视觉, 扫描",
-    "data": "table, tables, csv, dataset, dataframe, pandas, sql, column, columns, rows, statistics, chart, regression,"
-            " pivot, spreadsheet, excel, mean, sales, 表格, 数据, 统计, 图表, 回归, 销售, 销量, 指标, 分析",
+    "data": "table, tables, csv, dataframe, pandas, sql, column, columns, rows, statistics, chart, regression,"
+            " pivot, spreadsheet, excel, mean, sales, 表格, 下表, 统计, 图表, 回归, 销售, 销量, 指标",
     "safety": "harmful, unsafe, safe, safety, policy, sensitive, comply, compliant, refuse, refusal, refused, censored,"
               " toxic, ethical, guidelines, alignment, constitutional, harmless, 安全, 合规, 敏感, 违规, 有害, 拒绝,"
               " 监管, 规定",
