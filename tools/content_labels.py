@@ -78,7 +78,8 @@ RULES: dict[str, tuple[Rule, ...]] = {
         (ANY, r"^(cd |\(method|#content|IMPORTANT|Your command)", DROP, None),
         (ANY, ANY, "coding", 1)),
     "positive/toolbench_queries": (
-        ("tool_query", ANY, "agentic_tool_use", None),
+        # A bare request does not say whether tools are offered: what was sent with it does.
+        ("tool_query", ANY, None, None),
         ("template", r"value-GPT", "reward_grading", 1),
         ("template", r"^(Since query|The final answer you)", DROP, None),
         ("template", ANY, "agentic_tool_use", 1),

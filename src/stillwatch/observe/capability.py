@@ -1,10 +1,11 @@
 """What a text asks the model to show, and whether it is of the kind that data-generation pipelines send.
 
-A multinomial linear model over hashed words and pairs of neighbouring words of the *masked* text, and over
-cues (see ``text_cues``) and pairs of cues. Masked, so that it is a function of what the row of ``work.texts``
-stands for, needs evaluating once per distinct masked text, and cannot learn names, numbers or the items of a
-benchmark by heart. What is kept of a system text or a prompt are eleven sums of weights, the number of its
-words and one bit a cue; a text's score is put together from those of its two parts.
+A multinomial linear model over hashed words, pairs of neighbouring words and stems of the *masked* text, over the
+same of its beginning, and over cues (see ``text_cues``) and pairs of cues. Masked, so that it is a function of
+what the row of ``work.texts`` stands for, needs evaluating once per distinct masked text, and cannot learn names,
+numbers or the items of a benchmark by heart. What is kept of a system text or a prompt are eleven sums of weights
+and the number of features for all of it, as many for its beginning, and three bits a cue; a text's score is put
+together from those of its two sides.
 
 The weights are shipped as plain whole numbers; ``tools/train_content.py`` makes them, and ``DATA_CARD.md``
 beside them says from what, and how well they do on sources that they were not trained on.
