@@ -24,7 +24,8 @@ _FILLERS = {"q": ("hard_negative/gsm8k_test", "hard_negative/alpaca_eval", "hard
 _SLOT = re.compile(r"\$?\{\{?-?\s*[\w.\[\]'\"|() :-]{1,60}?\s*-?\}\}?")
 _JINJA = re.compile(r"\{%.*?%\}|\{#.*?#\}", re.S)
 _ANSWER = re.compile(r"answer|response|output|completion|solution|generation|candidate|context|document|passage")
-_PROGRAMS = re.compile(r"Python|JavaScript|TypeScript|Rust|\\bGo\\b|Java|C#|SQL|Kotlin|PHP|bash|\\$|\\bstep|grammar|translate", re.I)
+_PROGRAMS = re.compile(r"Python|JavaScript|TypeScript|Rust|\bGo\b|Java|C#|SQL|Kotlin|PHP|bash|\$|\bstep|grammar"
+                       r"|translate", re.I)
 _PEOPLE = 60
 _MOST = 120
 _FILLS = 4

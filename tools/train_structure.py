@@ -41,9 +41,10 @@ def labelled(scenario: str, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarr
         columns = ["exchange_id", "tools", "turn", "modalities", "input_tokens"]
         sent = ds.dataset(made / "exchanges").to_table(columns).combine_chunks()
         truth = pq.read_table(made / "truth" / "exchanges.parquet", columns=["exchange_id", "campaign", "capability"])
-        label = {row["campaign"]: row["label"] for row in pq.read_table(made / "truth" / "campaigns.parquet").to_pylist()}
+        groups = pq.read_table(made / "truth" / "campaigns.parquet").to_pylist()
     place = pc.index_in(sent["exchange_id"], value_set=truth["exchange_id"].combine_chunks())
     known = truth.take(place)
+    label = {row["campaign"]: row["label"] for row in groups}
     asked = np.array([CLASSES.index(name) if name in CLASSES else -1 for name in known["capability"].to_pylist()])
     group = np.array([name or "" for name in known["campaign"].to_pylist()])
     harvests = np.array([label.get(name) == "distillation" for name in group.tolist()])

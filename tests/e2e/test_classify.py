@@ -25,7 +25,8 @@ def row(number: int, **given: object) -> dict[str, object]:
 def logs(tmp_path_factory):
     """Exchanges without accounts: with text, a benchmark item in a wrapper, and without text."""
     folder = tmp_path_factory.mktemp("logs")
-    rows = [row(0, prompt="Score the response from 1 to 10 against the rubric. Output JSON. Response: The moon is dust."),
+    rows = [row(0, prompt="Score the response from 1 to 10 against the rubric. Output JSON. Response: The moon is"
+                          " dust."),
             row(1, prompt=f"SOLVE.\n3) {GSM8K.lower()}\nAnswer:"),
             row(2, tools=["bash", "edit_file"], turn=1, input_tokens=220),
             row(3, prompt="hi, what can I cook with two potatoes and an egg?"),
@@ -47,17 +48,20 @@ def test_one_row_an_exchange_in_every_format(stillwatch, logs, tmp_path, extensi
     assert table["capability"].to_pylist()[2:] == ["coding", "other", "other"]
     assert [name or None for name in table["benchmark"].to_pylist()] == [None, "gsm8k", None, None, None]
     said = done.json
-    assert said["exchanges"] == 5 and said["without_text"] == 1 and said["counts"]["quarantined"] == 1
-    assert sum(said["capabilities"].values()) == 5 and said["benchmarks"] == {"gsm8k": 1}
+    assert (said["exchanges"], said["without_text"], said["counts"]["quarantined"]) == (5, 1, 1)
+    assert sum(said["capabilities"].values()) == 5
+    assert said["benchmarks"] == {"gsm8k": 1}
     assert table["template_id"].to_pylist()[3] == table["template_id"].to_pylist()[4] is not None
     assert sorted(path.name for path in tmp_path.iterdir()) == [out.name]
 
 
 def test_wrong_calls_say_what_to_do(stillwatch, logs, tmp_path):
     (tmp_path / "there.csv").write_text("mine")
-    for out, hint in ((tmp_path / "x.txt", "--out classified.parquet"), (tmp_path / "there.csv", "nothing is overwritten")):
-        done = stillwatch("classify", logs, "--out", out)
-        assert done.code == 2 and hint in done.err.replace("\n", " ")
+    hints = {"x.txt": "--out classified.parquet", "there.csv": "nothing is overwritten"}
+    for name, hint in hints.items():
+        done = stillwatch("classify", logs, "--out", tmp_path / name)
+        assert done.code == 2
+        assert hint in done.err.replace("\n", " ")
     assert (tmp_path / "there.csv").read_text() == "mine"
     assert stillwatch("classify", logs / "absent", "--out", tmp_path / "y.csv").code == 2
 
@@ -67,12 +71,12 @@ def test_the_same_families_as_in_a_scan(stillwatch, tmp_path):
     made = stillwatch("simulate", "demo", "--out", tmp_path / "traffic", "--scale", "0.05", "--seed", "5")
     assert made.code == 0, made.err
     for name in ("one", "two"):
-        done = stillwatch("classify", tmp_path / "traffic" / "exchanges", "--out", tmp_path / f"{name}.parquet", "--quiet")
+        done = stillwatch("classify", tmp_path / "traffic" / "exchanges", "--out", tmp_path / f"{name}.parquet", "-q")
         assert done.code == 0, done.err
     assert pq.read_table(tmp_path / "one.parquet").equals(pq.read_table(tmp_path / "two.parquet"))
-    scanned = stillwatch("scan", tmp_path / "traffic" / "exchanges", "--out", tmp_path / "findings", "--decoys", "1", "--quiet")
+    scanned = stillwatch("scan", tmp_path / "traffic" / "exchanges", "--out", tmp_path / "findings", "--decoys", "1",
+                         "--quiet")
     assert scanned.code == 0, scanned.err
-    named = {key: value for key, value in zip(*(pq.read_table(tmp_path / "one.parquet")[c].to_pylist()
-                                              for c in ("exchange_id", "template_id")), strict=True)}
+    named = set(pq.read_table(tmp_path / "one.parquet")["template_id"].to_pylist())
     samples = pq.read_table(tmp_path / "findings" / "samples.parquet")
-    assert set(samples["template_id"].to_pylist()) <= set(named.values())
+    assert set(samples["template_id"].to_pylist()) <= named

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import json
 import random
 import re
@@ -13,8 +14,8 @@ import numpy as np
 import pytest
 from tests.unit.text_batches import per_item, problem
 
-SYNONYMS = {"the": "a", "how": "so how", "many": "many in all", "find": "determine", "what": "what then", "each": "every",
-            "and": "as well as", "than": "then", "buys": "gets", "total": "whole"}
+SYNONYMS = {"the": "a", "how": "so how", "many": "many in all", "find": "determine", "what": "what then",
+            "each": "every", "and": "as well as", "than": "then", "buys": "gets", "total": "whole"}
 WRAPPERS = ("Solve this carefully.\n\nQ: {}\nA:", "<problem>{}</problem>\nThink step by step and box the answer.",
             "### Instruction:\n{}\n\n### Response:\n", "You will get one question. Reply in JSON.\nQuestion 17: {}")
 
@@ -68,7 +69,7 @@ def test_texts_of_like_words_are_no_items(items: list[str]) -> None:
 
 def test_halves_of_two_items_are_one_of_them_or_none(items: list[str]) -> None:
     names = per_item([(None, text) for text in items[:40]], "benchmark")
-    pairs = [f"{one[: len(one) // 5]} {other}" for one, other in zip(items[:40], items[1:41], strict=True)]
+    pairs = [f"{one[: len(one) // 5]} {other}" for one, other in itertools.pairwise(items[:41])]
     found = per_item([(None, text) for text in pairs], "benchmark")
     own = per_item([(None, text) for text in items[1:41]], "benchmark")
     assert len(names) == len(found)

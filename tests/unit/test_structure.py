@@ -24,12 +24,14 @@ def sent(*rows: dict[str, object]) -> pa.RecordBatch:
 
 
 def test_cells_tell_apart_what_they_should_and_nothing_else() -> None:
-    rows = [dict(zip(("tools", "turn", "modalities", "input_tokens"), values, strict=True)) for values in itertools.product(
-        (None, [], ["lookup_order"], ["bash"], ["computer_click"], ["run_sql"]), (None, 1, 2),
-        (["text"], ["text", "image"]), (None, 40, 300, 5_000))]
+    values = ((None, [], ["lookup_order"], ["bash"], ["computer_click"], ["run_sql"]), (None, 1, 2),
+              (["text"], ["text", "image"]), (None, 40, 300, 5_000))
+    rows = [dict(zip(("tools", "turn", "modalities", "input_tokens"), each, strict=True))
+            for each in itertools.product(*values)]
     found = cells(sent(*rows))
     assert len(set(found.tolist())) == len(rows)
-    assert found.min() >= 0 and found.max() < np.prod(list(AXES.values()))
+    assert found.min() >= 0
+    assert found.max() < np.prod(list(AXES.values()))
     same = cells(sent({"turn": 2, "input_tokens": 300}, {"turn": 9, "input_tokens": 290}, {"turn": 2, "modalities": [],
                                                                                       "input_tokens": 300}))
     assert len(set(same.tolist())) == 1
@@ -44,14 +46,16 @@ def test_null_lists_between_others_do_not_shift_them() -> None:
 
 def test_tools_for_programs_say_coding_and_other_tools_agents() -> None:
     size = {"turn": 1, "input_tokens": 200}
-    said, surely = structural(sent(size | {"tools": ["bash", "edit_file"]}, size | {"tools": ["lookup_order", "refund"]},
-                                   size), np.array([True, True, False]))
+    rows = sent(size | {"tools": ["bash", "edit_file"]}, size | {"tools": ["lookup_order", "refund"]}, size)
+    said, surely = structural(rows, np.array([True, True, False]))
     assert said.to_pylist() == ["coding", "agentic_tool_use", None]
-    assert all(0 < value < 1 for value in surely.to_pylist()[:2]) and surely[2].as_py() is None
+    assert all(0 < value < 1 for value in surely.to_pylist()[:2])
+    assert surely[2].as_py() is None
 
 
 def test_only_exchanges_without_text_are_judged_by_structure() -> None:
-    staged = TextReducer(KEY)(batch([(None, "Write a poem about tea."), (None, None), ("Be brief.", None), (None, " ")]))
+    items = [(None, "Write a poem about tea."), (None, None), ("Be brief.", None), (None, " ")]
+    staged = TextReducer(KEY)(batch(items))
     assert [value is None for value in staged.column("structure_capability").to_pylist()] == [True, False, True, False]
     assert set(staged.column("structure_capability").drop_null().to_pylist()) <= set(CAPABILITY)
 

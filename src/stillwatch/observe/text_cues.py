@@ -53,8 +53,9 @@ CUES: dict[str, str] = {
     "person": "i, my, me, i'm, i've, we, our, mine, 我, 我们, 我的",
     "courtesy": "please, thanks, thank, hello, hi, hey, could you, can you, 谢谢, 你好, 请问, 帮我",
     "asking": "what, how, why, who, where, when, is it, 什么, 怎么, 为什么, 如何, 多少, 哪里, 吗",
-    "sums": "how many, how much, total, twice, altogether, remaining, left over, times as, find the, equation, triangle, integer, integers, probability, prove, evaluate,"
-            " remainder, area, sum, 方程, 面积, 概率, 证明, 多少, 求",
+    "sums": "how many, how much, total, twice, altogether, remaining, left over, times as, find the, equation,"
+            " triangle, integer, integers, probability, prove, evaluate, remainder, area, sum, 方程,"
+            " 面积, 概率, 证明, 多少, 求",
     "translation": "translate, translation, french, spanish, german, chinese, english, 翻译, 英文, 中文",
     "place holders": "###, instruction, input, response, begin, end, user, assistant, system, question, answer",
 }

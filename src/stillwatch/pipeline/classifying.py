@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import tempfile
 from collections import Counter
 from collections.abc import Callable
@@ -47,12 +46,13 @@ def classify(inputs: ScanInputs, out: Path, *, settings: Settings, key: Deployme
             rows = _rows(engine, engine.parquet(logs.ingested.parts), engine.table(texts))
             draft = Path(work) / out.name
             write(rows, draft)
-            os.replace(draft, out)
+            draft.replace(out)
     counted = Counter(rows["capability"].to_pylist())
     known = rows["benchmark"].drop_null()
     return {"version": __version__, "command": "classify", "out": str(out), "exchanges": rows.num_rows,
             "texts": texts.num_rows, "without_text": pc.sum(pc.is_null(rows["harvest"])).as_py() or 0,
-            "capabilities": dict(sorted(counted.items())), "benchmarks": dict(sorted(Counter(known.to_pylist()).items())),
+            "capabilities": dict(sorted(counted.items())),
+            "benchmarks": dict(sorted(Counter(known.to_pylist()).items())),
             "counts": logs.ingested.counts.as_dict(), "key_fingerprint": key.fingerprint, "timings": clock.seconds}
 
 
