@@ -63,5 +63,5 @@ def test_only_exchanges_without_text_are_judged_by_structure() -> None:
 def test_the_shipped_table_holds_probabilities() -> None:
     with CONTENT.joinpath("structure.npz").open("rb") as stream:
         stored = np.load(stream, allow_pickle=False)
-        assert stored["share"].shape == (np.prod(list(AXES.values())), len(CAPABILITY))
-        assert np.abs(stored["share"].astype(int).sum(axis=1) - 10_000).max() <= len(CAPABILITY)
+        assert stored["share"].shape == (np.prod(list(AXES.values())), len(tuple(CAPABILITY)))
+        assert np.abs(stored["share"].astype(int).sum(axis=1) - 10_000).max() <= 10

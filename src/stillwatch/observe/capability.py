@@ -149,11 +149,11 @@ class CapabilityModel:
             start = np.flatnonzero(np.append(True, part[1:] != part[:-1]))
             some = self.weight[found.bucket[at : at + _CHUNK]]
             total[part[start]] += np.add.reduceat(some, start, axis=0, dtype=np.int64)
-        return total.reshape(len(number) // 2, -1), number.reshape(-1, 2)
+        return total.reshape(len(number) // 2, 2 * self.weight.shape[1]), number.reshape(-1, 2)
 
     def probabilities(self, sums: I64, number: I64, cue: I64) -> tuple[F64, F64]:
         """Calibrated probabilities of the classes, shape (texts, classes), and of ``harvest``."""
-        parts = sums.reshape(len(sums), 2, -1) / np.sqrt(np.maximum(number, 1))[:, :, None]
+        parts = sums.reshape(len(sums), 2, self.weight.shape[1]) / np.sqrt(np.maximum(number, 1))[:, :, None]
         scaled = parts[:, 0] + parts[:, 1]
         for at in range(0, len(cue), _ROWS):
             # Whole numbers below 2**53: exact, however the product is computed.
