@@ -45,8 +45,9 @@ def test_what_is_asked_for_is_recognised(text: str) -> None:
     assert per_item([(None, text)], "capability") == [ASKED[text]]
 
 
-RULES = ("\n\n## Output format\nReturn only valid JSON with the keys id and value, no text before or after it.\n\n## Rules\n"
-         "1. Keep names and numbers as they are.\n2. Avoid repetition.\n3. If something is missing, leave the field empty."
+RULES = ("\n\n## Output format\nReturn only valid JSON with the keys id and value, no text before or after it.\n\n"
+         "## Rules\n"
+         "1. Keep names and numbers as they are.\n2. Avoid repetition.\n3. If something is missing, leave it empty."
          "\n\nExample:\n```json\n[{\"id\": 1, \"value\": \"green apple\"}]\n```\nYou will be penalised for leaving out"
          " required fields. Do not explain yourself. Today's list is long, so be efficient.")
 
