@@ -68,6 +68,7 @@ data: install
 
 models: install
 	$(BIN)/python tools/train_content.py --open $(OPEN)
+	$(BIN)/python tools/train_structure.py
 	$(BIN)/python tools/fit_hypotheses.py
 
 format: install

@@ -10,47 +10,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-# Per file and kind: capability (None: the label says nothing certain of it) and whether pipelines send it
-# (None: they and benchmarks both do, as with a bare problem). The first entry that fits counts.
-_ANY = "*"
-LABELS: dict[str, dict[str, tuple[str | None, int | None]]] = {
-    "positive/alpacafarm_annotator_templates": {_ANY: ("reward_grading", 1)},
-    "positive/bespoke_curator": {"template": (None, 1), "seed_problem": (None, None)},
-    "positive/distilabel_templates": {"rubric_template": ("reward_grading", 1),
-                                      "cot_system_or_template": ("reasoning_trace", 1), _ANY: ("?", 1)},
-    "positive/glaive_tool_trajectories": {_ANY: (None, None)},
-    "positive/magpie": {"pre_query_template": (None, None), "template": ("?", 1),
-                        _ANY: ("instruction_following", None)},
-    "positive/rllm_reasoning_seeds": {_ANY: ("problem", None)},
-    "positive/self_instruct": {"seed_prompt": ("instruction_following", None),
-                               _ANY: ("instruction_following", 1)},
-    "positive/skythought": {_ANY: ("reasoning_trace", 1)},
-    "positive/stanford_alpaca_templates": {_ANY: ("instruction_following", 1)},
-    "positive/swe_smith": {_ANY: ("coding", 1)},
-    "positive/toolbench_queries": {"tool_query": (None, None), "template": ("agentic_tool_use", 1),
-                                   "rubric_template": ("reward_grading", 1)},
-    "positive/toolbench_trajectories": {_ANY: ("agentic_tool_use", 1)},
-    "positive/ultrafeedback_rubrics": {"rubric_template": ("reward_grading", 1),
-                                       _ANY: ("instruction_following", 1)},
-    "hard_negative/aider_prompts": {_ANY: ("coding", 0)},
-    "hard_negative/alpaca_eval": {"judge_template": ("reward_grading", 0), _ANY: ("instruction_following", 0)},
-    "hard_negative/banking77_support_utterances": {_ANY: ("other", 0)},
-    "hard_negative/gsm8k_test": {_ANY: ("reasoning_trace", 0)},
-    "hard_negative/inspect_ai": {"benchmark_question": ("other", 0), _ANY: (None, 0)},
-    "hard_negative/langchain_templates": {_ANY: ("?", 0)},
-    "hard_negative/lighteval_templates": {_ANY: (None, 0)},
-    "hard_negative/lm_eval_templates": {_ANY: (None, 0)},
-    "hard_negative/math_eval_simplerl": {"benchmark_question": ("reasoning_trace", 0), _ANY: (None, None)},
-    "hard_negative/mt_bench": {"judge_template": ("reward_grading", 0), _ANY: ("instruction_following", 0)},
-    "hard_negative/opencompass_templates": {_ANY: (None, 0)},
-    "hard_negative/ragas_templates": {_ANY: ("?", 0)},
-    "hard_negative/self_instruct_user_oriented_eval": {_ANY: ("instruction_following", 0)},
-    "hard_negative/simple_evals_templates": {_ANY: (None, 0)},
-    "hard_negative/swe_agent": {_ANY: ("coding", 0)},
-    "benign_chat/awesome_chatgpt_prompts": {_ANY: (None, 0)},
-    "benign_chat/fastchat_dummy": {_ANY: ("other", 0)},
-    "benign_chat/hh_rlhf_harmless_humans": {_ANY: ("other", 0)},
-}
+import numpy as np
+from content_labels import label
+
+from stillwatch.proof.draws import mix
+from stillwatch.proof.prompts import library
+
 # What fills the slots of templates, by kind of slot.
 _FILLERS = {"q": ("hard_negative/gsm8k_test", "hard_negative/alpaca_eval", "hard_negative/math_eval_simplerl",
                   "hard_negative/self_instruct_user_oriented_eval", "positive/rllm_reasoning_seeds",
@@ -59,13 +24,12 @@ _FILLERS = {"q": ("hard_negative/gsm8k_test", "hard_negative/alpaca_eval", "hard
 _SLOT = re.compile(r"\$?\{\{?-?\s*[\w.\[\]'\"|() :-]{1,60}?\s*-?\}\}?")
 _JINJA = re.compile(r"\{%.*?%\}|\{#.*?#\}", re.S)
 _ANSWER = re.compile(r"answer|response|output|completion|solution|generation|candidate|context|document|passage")
-_CODE = re.compile(r"def \w+\(|programming|python|code|function|algorithm", re.I)
-_GRADES = re.compile(r"\b(rat(e|ing)|scor(e|ing)|grad(e|ing)|rank(ing)?|evaluat\w+|judge|verdict|critique"
-                     r"|faithful\w*)\b", re.I)
-_CALLS = re.compile(r"\b(tools?|functions?|api|agent|action)\b", re.I)
-_TABLES = re.compile(r"\b(sql|table|dataframe|database|csv)\b", re.I)
+_PROGRAMS = re.compile(r"Python|JavaScript|TypeScript|Rust|\bGo\b|Java|C#|SQL|Kotlin|PHP|bash|\$|\bstep|grammar"
+                       r"|translate", re.I)
+_PEOPLE = 60
 _MOST = 120
 _FILLS = 4
+_FRAMED = 0.5
 
 
 @dataclass(frozen=True)
@@ -79,36 +43,13 @@ class Row:
     capability: str | None
     harvest: int | None
     filler: str = ""
+    copy: bool = False
 
     @property
     def language(self) -> str:
         """``zh`` where a fifth of the letters are Han characters, else ``en``, which stands for all others."""
         letters = [c for c in self.system + self.text if c.isalpha()]
         return "zh" if sum("\u4e00" <= c <= "\u9fff" for c in letters) > len(letters) / 5 else "en"
-
-
-def _guess(text: str) -> str | None:
-    """Capability of a template whose kind does not say, by its words; unlabelled where they do not."""
-    if _GRADES.search(text):
-        return "reward_grading"
-    if _TABLES.search(text):
-        return "data_analysis"
-    if _CALLS.search(text):
-        return "agentic_tool_use"
-    return "instruction_following" if len(text) > 80 else None
-
-
-def _label(source: str, row: dict[str, Any]) -> tuple[str | None, int | None]:
-    kinds = LABELS.get(source, {})
-    capability, harvest = kinds.get(row["kind"], kinds.get(_ANY, (None, None)))
-    if capability == "?":
-        capability = _guess(row["text"])
-    elif capability == "problem":
-        capability = "coding" if _CODE.search(row["text"]) else "reasoning_trace"
-    # The harder a fragment of source code is to tell from a prompt, the less its label means.
-    if "template" in row["kind"] and len(row["text"]) < 40:
-        return None, None
-    return capability, harvest
 
 
 def read_open(folder: Path) -> dict[str, list[dict[str, Any]]]:
@@ -146,7 +87,7 @@ def open_rows(found: dict[str, list[dict[str, Any]]], seed: int) -> list[Row]:
             by_kind[row["kind"]].append(row)
         for kind, some in sorted(by_kind.items()):
             for row in draw.sample(some, min(len(some), _MOST)):
-                capability, harvest = _label(source, row)
+                capability, harvest = label(source, row)
                 if capability is None and harvest is None:
                     continue
                 base = Row(source, f"{source}/{kind}", row["text"], row.get("system") or "", capability, harvest)
@@ -173,7 +114,8 @@ def written_rows(path: Path, found: dict[str, list[dict[str, Any]]], use: str, s
     for row in rows:
         if row["use"] != use:
             continue
-        base = Row(f"written/{row['language']}", f"written/{row['language']}/{row['capability']}/{row['harvest']}",
+        source = f"written/{row.get('author', 'first')}"
+        base = Row(source, f"{source}/{row['language']}/{row['capability']}/{row['harvest']}",
                    row["text"], "", row["capability"], row["harvest"])
         names = sorted(name for name in set(re.findall(r"\{([a-z])\}", row["text"])) if slots[name])
         for _ in range(_FILLS if names and use == "train" else 1):
@@ -184,7 +126,29 @@ def written_rows(path: Path, found: dict[str, list[dict[str, Any]]], use: str, s
             made.append(replace(base, text=text, filler=filler))
     if use == "train":
         # Bare problems are what benchmarks and people send too, in Chinese as well.
-        made += [Row("written/zh", "written/zh/bare", text, "", None, 0) for _, text in slots["z"]]
+        made += [Row("written/first", "written/first/zh/bare", text, "", None, 0) for _, text in slots["z"]]
+    return made
+
+
+def framed(rows: list[Row], path: Path, seed: int) -> list[Row]:
+    """Copies of some rows between blocks that say nothing of what is asked: formats, rules, examples.
+
+    Without them the model would take the longer prompts' boilerplate for what it stands beside in the sample. What
+    people write has none.
+    """
+    draw = random.Random(seed)
+    blocks: dict[str, list[str]] = {"en": [], "zh": []}
+    for line in path.read_text("utf-8").splitlines():
+        row = json.loads(line)
+        if row["use"] == "frame":
+            blocks[row["language"]].append(row["text"])
+    made = []
+    for row in rows:
+        have = blocks[row.language]
+        if not have or row.capability in (None, "other") or draw.random() > _FRAMED:
+            continue
+        before, after = draw.sample(have, draw.randint(0, 2)), draw.sample(have, draw.randint(1, 4))
+        made.append(replace(row, text="\n\n".join([*before, row.text, *after]), copy=True))
     return made
 
 
@@ -196,4 +160,19 @@ def bare_problems(found: dict[str, list[dict[str, Any]]], seed: int) -> list[Row
         rows = [r for r in found.get(name, ()) if "template" not in r["kind"]]
         made += [Row(name, f"{name}/bare", row["text"], "", None, 0)
                  for row in draw.sample(rows, min(len(rows), _MOST))]
+    return made
+
+
+def people_rows(seed: int) -> list[Row]:
+    """How people write in eight languages, as the simulator's half A has it: pipelines send none of it.
+
+    Questions about programs and sums have no certain capability: people ask those too.
+    """
+    said = library("A")
+    keys = mix(np.uint64(seed), np.arange(_PEOPLE, dtype=np.uint64))
+    made = []
+    for language in sorted(said.languages):
+        for text in said.opening(language, keys).to_pylist():
+            of = None if _PROGRAMS.search(text) else "other"
+            made.append(Row("simulated/people", f"simulated/people/{language}", text, "", of, 0))
     return made

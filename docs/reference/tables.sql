@@ -121,6 +121,7 @@ CREATE TABLE "findings"."exchanges" (
   "campaign_id" VARCHAR NOT NULL,
   "capability" VARCHAR CHECK ("capability" IN ('reasoning_trace', 'reward_grading', 'agentic_tool_use', 'coding', 'computer_use', 'vision', 'data_analysis', 'safety_rewrite', 'instruction_following', 'other')),
   "probability" DOUBLE PRECISION,
+  "capability_probability" DOUBLE PRECISION,
   PRIMARY KEY ("exchange_id")
 );
 
@@ -239,6 +240,16 @@ CREATE TABLE "power"."power" (
   PRIMARY KEY ("axis", "value", "repeat")
 );
 
+CREATE TABLE "content"."classified" (
+  "exchange_id" VARCHAR NOT NULL,
+  "template_id" VARCHAR,
+  "capability" VARCHAR NOT NULL CHECK ("capability" IN ('reasoning_trace', 'reward_grading', 'agentic_tool_use', 'coding', 'computer_use', 'vision', 'data_analysis', 'safety_rewrite', 'instruction_following', 'other')),
+  "probability" DOUBLE PRECISION NOT NULL,
+  "benchmark" VARCHAR,
+  "harvest" DOUBLE PRECISION,
+  PRIMARY KEY ("exchange_id")
+);
+
 CREATE TABLE "work"."ingested" (
   "exchange_id" VARCHAR,
   "ts" TIMESTAMP WITH TIME ZONE NOT NULL,
@@ -325,6 +336,8 @@ CREATE TABLE "work"."staged" (
   "text_digest" BIGINT,
   "prompt_chars" BIGINT,
   "response_chars" BIGINT,
+  "structure_capability" VARCHAR CHECK ("structure_capability" IN ('reasoning_trace', 'reward_grading', 'agentic_tool_use', 'coding', 'computer_use', 'vision', 'data_analysis', 'safety_rewrite', 'instruction_following', 'other')),
+  "structure_probability" DOUBLE PRECISION,
   PRIMARY KEY ("source_file", "source_row")
 );
 

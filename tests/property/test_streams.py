@@ -158,15 +158,19 @@ def an_attribution(own, chance, has_text=True):
         digest = "d1" if has_text else None
         staged = engine.table(pa.table({
             "source_file": ["f"] * 4, "source_row": [0, 1, 2, 3], "account_id": ["x", "x", "y", "z"],
-            "text_digest": pa.array([digest] * 4, pa.string())}))
+            "text_digest": pa.array([digest] * 4, pa.string()), "structure_capability": ["vision"] * 4,
+            "structure_probability": [0.3] * 4}))
         texts = engine.table(pa.table({"text_digest": ["d1"], "template_id": ["t"],
-                                       "system_id": pa.array([None], pa.string()), "capability": ["code"],
-                                       "harvest": [0.5]}))
+                                       "system_id": pa.array([None], pa.string()), "capability": ["coding"],
+                                       "probability": [0.8], "harvest": [0.5]}))
         members = pa.table({"group_id": [g for g, _ in chance], "account_id": [a for _, a in chance],
                             "probability": list(chance.values())})
         streams = pa.table({"group_id": [g for g, _ in own], "account_id": [a for _, a in own],
                             "template_id": ["t"] * len(own), "system_id": [""] * len(own), "own": list(own.values())})
         rows = engine.arrow(attributed(engine, staged, texts, members, streams)).to_pylist()
+        asked = {(row["capability"], row["capability_probability"]) for row in rows}
+        # What is asked for is the text's to say, and the structure's where there is none.
+        assert asked == {("coding", 0.8) if has_text else ("vision", 0.3)}
         return {(row["account_id"], row["source_row"]): (row["group_id"], round(row["chance"], 6)) for row in rows}
 
 

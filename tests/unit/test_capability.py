@@ -45,6 +45,29 @@ def test_what_is_asked_for_is_recognised(text: str) -> None:
     assert per_item([(None, text)], "capability") == [ASKED[text]]
 
 
+RULES = ("\n\n## Output format\nReturn only valid JSON with the keys id and value, no text before or after it.\n\n"
+         "## Rules\n"
+         "1. Keep names and numbers as they are.\n2. Avoid repetition.\n3. If something is missing, leave it empty."
+         "\n\nExample:\n```json\n[{\"id\": 1, \"value\": \"green apple\"}]\n```\nYou will be penalised for leaving out"
+         " required fields. Do not explain yourself. Today's list is long, so be efficient.")
+
+
+def test_what_is_asked_for_survives_the_rules_that_follow_it() -> None:
+    asked = [text for text, capability in ASKED.items() if capability != "other"]
+    found = per_item([(None, text + RULES) for text in asked], "capability")
+    assert found == [ASKED[text] for text in asked]
+
+
+def test_parts_of_a_text_have_lengths_of_their_own() -> None:
+    words = " ".join(f"word{at}" for at in range(200))
+    short = features(tokenise([words[:60], words]))
+    number = np.diff(short.first).reshape(-1, 2)
+    assert (number[:, 1] <= number[:, 0]).all()
+    long = features(tokenise([words + " and more" * 50]))
+    beginning = short.bucket[short.first[3] : short.first[4]]
+    assert beginning.tolist() == long.bucket[long.first[1] : long.first[2]].tolist()
+
+
 def test_the_system_text_counts() -> None:
     judge = "Grade the response against the rubric. Output a score from 1 to 10 and a short rationale."
     assert per_item([(judge, "The moon is made of rock and dust."), (None, "The moon is made of rock and dust.")],

@@ -13,7 +13,8 @@ from stillwatch import __version__
 __all__ = ["app", "main"]
 
 # In the order in which help lists them: each is a function of a module of its name.
-_COMMANDS = ("scan", "report", "link", "explain", "expand", "simulate", "evaluate", "power", "ingest", "key")
+_COMMANDS = ("scan", "report", "classify", "link", "explain", "expand", "simulate", "evaluate", "power", "ingest",
+             "key")
 # A traceback with local variables would print prompts.
 _STYLE: dict[str, Any] = {"pretty_exceptions_enable": False, "rich_markup_mode": "rich",
                           "context_settings": {"help_option_names": ["-h", "--help"]}}

@@ -207,7 +207,8 @@ def _contents(engine: Engine, own: Relation, groups: dict[str, Measured]) -> Non
             groups[name].features[feature] = max(known, default=0) / total
             if column == "template_id":
                 groups[name].features["templated"] = sum(known) / total
-    counted = texts.group_by("group_id", "capability").agg(count=texts.count())
+    asked = own.filter(own.capability.notnull())
+    counted = asked.group_by("group_id", "capability").agg(count=asked.count())
     for name, counts in _by_group(engine, counted, "capability").items():
         total = sum(counts.values())
         groups[name].capabilities = sorted(((str(what), count / total) for what, count in counts.items()),

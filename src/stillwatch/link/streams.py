@@ -120,15 +120,19 @@ def attributed(engine: Engine, staged: Relation, texts: Relation, members: pa.Ta
     """Exchanges that are attributed: more probably the group's own than not, each to one group at most.
 
     ``members`` holds ``group_id, account_id, probability`` and ``streams`` ``group_id, account_id, template_id,
-    system_id, own``. Returns the staged columns with the text's ``capability`` and ``harvest``, ``group_id`` and
-    ``chance``. Of several groups the most probable one has it, ties by name. Without text, all of a member's
-    exchanges are the group's, as surely as the account is.
+    system_id, own``. Returns the staged columns with ``capability`` and ``capability_probability`` (the text's, and
+    the structure's where there is no text), the text's ``harvest``, ``group_id`` and ``chance``. Of several groups
+    the most probable one has it, ties by name. Without text, all of a member's exchanges are the group's, as surely
+    as the account is.
     """
     member, stream = engine.table(members), engine.table(streams)
-    known = texts.select("text_digest", "template_id", "system_id", "capability", "harvest", has_text=True)
+    known = texts.select("text_digest", "template_id", "system_id", "capability", "harvest", has_text=True,
+                         capability_probability=texts.probability)
     rows = staged.inner_join(member, "account_id").left_join(known, "text_digest")
     rows = rows.drop("text_digest_right") if "text_digest_right" in rows.columns else rows
-    rows = rows.mutate(template_key=rows.template_id.fill_null(NO_FAMILY),
+    rows = rows.mutate(capability=rows.capability.fill_null(rows.structure_capability),
+                       capability_probability=rows.capability_probability.fill_null(rows.structure_probability),
+                       template_key=rows.template_id.fill_null(NO_FAMILY),
                        system_key=rows.system_id.fill_null(NO_FAMILY))
     rows = rows.left_join(
         stream,

@@ -1,10 +1,11 @@
 """What a text asks the model to show, and whether it is of the kind that data-generation pipelines send.
 
-A multinomial linear model over hashed words and pairs of neighbouring words of the *masked* text, and over
-cues (see ``text_cues``) and pairs of cues. Masked, so that it is a function of what the row of ``work.texts``
-stands for, needs evaluating once per distinct masked text, and cannot learn names, numbers or the items of a
-benchmark by heart. What is kept of a system text or a prompt are eleven sums of weights, the number of its
-words and one bit a cue; a text's score is put together from those of its two parts.
+A multinomial linear model over hashed words, pairs of neighbouring words and stems of the *masked* text, over the
+same of its beginning, and over cues (see ``text_cues``) and pairs of cues. Masked, so that it is a function of
+what the row of ``work.texts`` stands for, needs evaluating once per distinct masked text, and cannot learn names,
+numbers or the items of a benchmark by heart. What is kept of a system text or a prompt are eleven sums of weights
+and the number of features for all of it, as many for its beginning, and three bits a cue; a text's score is put
+together from those of its two sides.
 
 The weights are shipped as plain whole numbers; ``tools/train_content.py`` makes them, and ``DATA_CARD.md``
 beside them says from what, and how well they do on sources that they were not trained on.
@@ -27,9 +28,11 @@ from stillwatch.schema import CAPABILITY
 __all__ = ["BUCKETS", "CapabilityModel", "Features", "cue_values", "expand_cues",
            "features", "load_model"]
 
-BUCKETS = 1 << 15
+BUCKETS = 1 << 16
 _CHUNK, _ROWS = 1 << 20, 1 << 15
 _CUES = len(CUES)
+# Cues anywhere, strong ones, and those in the beginning: as many bits as a whole number has.
+_SETS = 3
 # A cue is strong where so many of its entries stand in a text.
 _STRONG = 3
 # What a cue counts beside words, whose features have length one together.
@@ -39,13 +42,19 @@ I64 = NDArray[np.int64]
 F64 = NDArray[np.float64]
 _FIRST = np.uint64(0xA0761D6478BD642F)
 _LAST = np.uint64(0xE7037ED1A0B428DB)
+_STEM = np.uint64(0x8EBC6AF09C88C6E3)
+_NEAR = np.uint64(0x589965CC75374CC3)
+_OPENS = np.uint64(0x1D8E4E27C47D124F)
+# Words from the beginning of a text among which its purpose is usually said.
+_HEAD = 30
 
 
 @dataclass(frozen=True)
 class Features:
-    """Distinct features of texts: ``bucket[first[i]:first[i + 1]]`` are those of text i, ascending.
+    """Distinct features of texts, of each text first those of all of it, then those of its beginning.
 
-    ``cue`` has a bit for each cue in a text, and then one for each that is strong there.
+    ``bucket[first[p]:first[p + 1]]`` are those of part p, ascending; text i has parts 2 i and 2 i + 1. ``cue`` has a
+    bit for each cue in a text, then one for each that is strong there, then one for each in its beginning.
     """
 
     bucket: NDArray[np.int32]
@@ -54,7 +63,11 @@ class Features:
 
 
 def features(tokens: Tokens) -> Features:
-    """Hashed features of each text: words, neighbouring pairs, and with what a text begins and ends."""
+    """Hashed features of each text: words, neighbouring pairs, the stems of words and of what sentences begin with.
+
+    What is asked for is usually said first, so that the beginning has features and a length of its own: otherwise
+    the longer the rules, examples and data that follow, the less it would count.
+    """
     count = len(tokens.first) - 1
     text = np.repeat(np.arange(count), np.diff(tokens.first))
     pair = np.flatnonzero(text[1:] == text[:-1])
@@ -63,39 +76,51 @@ def features(tokens: Tokens) -> Features:
     pairs = pair_hashes(tokens.hash[pair], tokens.hash[pair + 1])
     words = np.concatenate([tokens.hash, pairs])
     of_word = np.concatenate([text, text[pair]])
-    hashes = np.concatenate([words, mix(tokens.hash[begin] ^ _FIRST), mix(tokens.hash[end] ^ _LAST)])
-    owner = np.concatenate([of_word, held, held]).astype(np.uint64)
+    place = np.arange(len(text)) - tokens.first[text]
+    near, opens, spaced = place < _HEAD, np.flatnonzero(tokens.opens), np.flatnonzero(~tokens.single)
+    near_word = np.concatenate([near, near[pair + 1]]) if len(text) else near
+    stems = mix(tokens.stem ^ _STEM)
+    whole = [words, mix(tokens.hash[begin] ^ _FIRST), mix(tokens.hash[end] ^ _LAST), stems[spaced],
+             mix(tokens.stem[opens] ^ _OPENS)]
+    head = [mix(words[near_word] ^ _NEAR), mix(stems[near & ~tokens.single] ^ _NEAR)]
+    owners = [of_word, held, held, text[spaced], text[opens]]
+    heads = [of_word[near_word], text[near & ~tokens.single]]
+    owner = np.concatenate([2 * of for of in owners] + [2 * of + 1 for of in heads]).astype(np.uint64)
     bits = np.uint64(BUCKETS.bit_length() - 1)
-    keys = distinct((owner << bits) | (hashes >> (np.uint64(64) - bits)))
-    first = np.searchsorted(keys >> bits, np.arange(count + 1, dtype=np.uint64))
+    keys = distinct((owner << bits) | (np.concatenate(whole + head) >> (np.uint64(64) - bits)))
+    first = np.searchsorted(keys >> bits, np.arange(2 * count + 1, dtype=np.uint64))
     bucket = (keys & np.uint64(BUCKETS - 1)).astype(np.int32)
-    return Features(bucket, first.astype(np.int64), _cues(words, of_word, count))
+    return Features(bucket, first.astype(np.int64), _cues(words, of_word, near_word, count))
 
 
-def _cues(words: NDArray[np.uint64], text: I64, count: int) -> I64:
+def _cues(words: NDArray[np.uint64], text: I64, near: NDArray[np.bool_], count: int) -> I64:
     """Bits of the cues of each text."""
     entries, cue = cue_table()
     hit, place = entries.find(words)
     once = np.unique(text[hit] * len(cue) + place)
     number = np.bincount(once // len(cue) * _CUES + cue[once % len(cue)], minlength=count * _CUES)
     number = number.reshape(count, _CUES)
+    begins = np.zeros((count, _CUES), np.bool_)
+    begins[text[hit][near[hit]], cue[place[near[hit]]]] = True
     bits = np.int64(1) << np.arange(_CUES)
     weak: I64 = ((number > 0) * bits).sum(axis=1)
     strong: I64 = ((number >= _STRONG) * bits).sum(axis=1)
-    return weak | strong << _CUES
+    head: I64 = (begins * bits).sum(axis=1)
+    return weak | strong << _CUES | head << (2 * _CUES)
 
 
 def expand_cues(cue: I64) -> F64:
-    """Cues, strong cues and pairs of cues as features, shape (texts, ...), before their values."""
-    bits = ((cue[:, None] >> np.arange(2 * _CUES)) & 1).astype(np.float64)
+    """Cues, strong ones, those of the beginning, and pairs of the last as features, before their values."""
+    bits = ((cue[:, None] >> np.arange(_SETS * _CUES)) & 1).astype(np.float64)
+    head = bits[:, -_CUES:]
     left, right = np.triu_indices(_CUES, 1)
-    return np.concatenate([bits, bits[:, left] * bits[:, right]], axis=1)
+    return np.concatenate([bits, head[:, left] * head[:, right]], axis=1)
 
 
 def cue_values() -> F64:
     """What each feature of ``expand_cues`` counts."""
     pairs = _CUES * (_CUES - 1) // 2
-    return np.repeat([_CUE_VALUE, _PAIR_VALUE], [2 * _CUES, pairs])
+    return np.repeat([_CUE_VALUE, _PAIR_VALUE], [_SETS * _CUES, pairs])
 
 
 @dataclass(frozen=True)
@@ -115,7 +140,7 @@ class CapabilityModel:
     offset: float
 
     def sums(self, found: Features) -> tuple[I64, I64]:
-        """Per text the sum of its features' weights, shape (texts, classes + 1), and their number."""
+        """Per text the sums of its parts' weights, shape (texts, 2 (classes + 1)), and their numbers (texts, 2)."""
         number = np.diff(found.first)
         total = np.zeros((len(number), self.weight.shape[1]), np.int64)
         text = np.repeat(np.arange(len(number)), number)
@@ -124,11 +149,12 @@ class CapabilityModel:
             start = np.flatnonzero(np.append(True, part[1:] != part[:-1]))
             some = self.weight[found.bucket[at : at + _CHUNK]]
             total[part[start]] += np.add.reduceat(some, start, axis=0, dtype=np.int64)
-        return total, number
+        return total.reshape(len(number) // 2, 2 * self.weight.shape[1]), number.reshape(-1, 2)
 
     def probabilities(self, sums: I64, number: I64, cue: I64) -> tuple[F64, F64]:
         """Calibrated probabilities of the classes, shape (texts, classes), and of ``harvest``."""
-        scaled = sums / np.sqrt(np.maximum(number, 1))[:, None]
+        parts = sums.reshape(len(sums), 2, self.weight.shape[1]) / np.sqrt(np.maximum(number, 1))[:, :, None]
+        scaled = parts[:, 0] + parts[:, 1]
         for at in range(0, len(cue), _ROWS):
             # Whole numbers below 2**53: exact, however the product is computed.
             scaled[at : at + _ROWS] += expand_cues(cue[at : at + _ROWS]) @ self.cue_weight.astype(np.float64)

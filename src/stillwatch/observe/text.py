@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from stillwatch.observe.capability import load_model
+from stillwatch.observe.structure import structural
 from stillwatch.observe.templates import RECURS
 from stillwatch.observe.text_benchmarks import benchmark_names
 from stillwatch.observe.text_fold import Folded, fold, signed_digest
@@ -88,6 +89,8 @@ class TextReducer:
             "prompt_chars": pc.utf8_length(batch.column("prompt")).cast(pa.int64()),
             "response_chars": pc.utf8_length(batch.column("response")).cast(pa.int64()),
         }
+        added["structure_capability"], added["structure_probability"] = structural(
+            batch, pc.is_null(added["text_digest"]).to_numpy(zero_copy_only=False))
         columns = [added[name] if name in added else batch.column(name) for name in STAGED.names]
         return pa.RecordBatch.from_arrays(columns, schema=STAGED.arrow)
 

@@ -1,7 +1,8 @@
 """Items of public benchmarks, recognised within prompts, also when lightly altered.
 
-Shipped are hashes only: of each item up to six shingles of its masked text, chosen by hash among those that no
-other item has. A prompt holds an item if it holds at least half of them, and no fewer than three.
+Shipped are hashes only: of each item up to twelve shingles of its masked text, chosen by hash among those that no
+other item has. A prompt holds an item if it holds at least a third of them, and no fewer than three: of shingles of
+four words a third outlives the change of every fifth word.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ from numpy.typing import NDArray
 
 from stillwatch.observe.text_shingles import HashSet, Shingles
 
-__all__ = ["KEPT", "LEAST", "benchmark_names", "find_items", "item_shingles"]
+__all__ = ["KEPT", "LEAST", "SHARE", "benchmark_names", "find_items", "item_shingles"]
 
-KEPT, LEAST = 6, 3
+KEPT, LEAST, SHARE = 12, 3, 3
 
 I64 = NDArray[np.int64]
 U64 = NDArray[np.uint64]
@@ -62,7 +63,7 @@ def find_items(found: Shingles, texts: int) -> NDArray[np.int16]:
     once = np.unique(found.text[hit] * len(item) + place)
     pair, count = np.unique(once // len(item) * len(size) + item[once % len(item)], return_counts=True)
     text, of = pair // len(size), pair % len(size)
-    held = (count >= LEAST) & (2 * count >= size[of])
+    held = (count >= LEAST) & (SHARE * count >= size[of])
     text, of, count = text[held], of[held], count[held]
     order = np.lexsort((of, -count, text))
     result = np.full(texts, -1, np.int16)

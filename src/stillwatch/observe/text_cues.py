@@ -36,8 +36,8 @@ CUES: dict[str, str] = {
               " terminal, window, cursor, 截图, 点击, 鼠标, 键盘, 浏览, 屏幕, 按钮, 坐标, 页面",
     "image": "image, images, picture, pictures, photo, photos, figure, visual, caption, pixels, bounding boxes, scan,"
              " 图片, 照片, 图像, 图中, 视觉, 扫描",
-    "data": "table, tables, csv, dataset, dataframe, pandas, sql, column, columns, rows, statistics, chart, regression,"
-            " pivot, spreadsheet, excel, mean, sales, 表格, 数据, 统计, 图表, 回归, 销售, 销量, 指标, 分析",
+    "data": "table, tables, csv, dataframe, pandas, sql, column, columns, rows, statistics, chart, regression,"
+            " pivot, spreadsheet, excel, mean, sales, 表格, 下表, 统计, 图表, 回归, 销售, 销量, 指标",
     "safety": "harmful, unsafe, safe, safety, policy, sensitive, comply, compliant, refuse, refusal, refused, censored,"
               " toxic, ethical, guidelines, alignment, constitutional, harmless, 安全, 合规, 敏感, 违规, 有害, 拒绝,"
               " 监管, 规定",
@@ -53,8 +53,9 @@ CUES: dict[str, str] = {
     "person": "i, my, me, i'm, i've, we, our, mine, 我, 我们, 我的",
     "courtesy": "please, thanks, thank, hello, hi, hey, could you, can you, 谢谢, 你好, 请问, 帮我",
     "asking": "what, how, why, who, where, when, is it, 什么, 怎么, 为什么, 如何, 多少, 哪里, 吗",
-    "sums": "how many, how much, total, find the, equation, triangle, integer, integers, probability, prove, evaluate,"
-            " remainder, area, sum, 方程, 面积, 概率, 证明, 多少, 求",
+    "sums": "how many, how much, total, twice, altogether, remaining, left over, times as, find the, equation,"
+            " triangle, integer, integers, probability, prove, evaluate, remainder, area, sum, 方程,"
+            " 面积, 概率, 证明, 多少, 求",
     "translation": "translate, translation, french, spanish, german, chinese, english, 翻译, 英文, 中文",
     "place holders": "###, instruction, input, response, begin, end, user, assistant, system, question, answer",
 }

@@ -26,6 +26,7 @@ _UNSPACED = ("CJK", "HIRAGANA", "KATAKANA", "HANGUL", "BOPOMOFO", "THAI", "LAO",
 _OPENING_MARK = 0x2039
 _BASE = 0x9E3779B97F4A7C15 | 1
 _BLOCK = 1 << 19
+_STEM = 5
 
 U64 = NDArray[np.uint64]
 I64 = NDArray[np.int64]
@@ -36,7 +37,8 @@ class Tokens:
     """Tokens of ``texts`` in order; all arrays are one element a token except ``first``.
 
     ``first`` has one element more than there are texts: text i owns tokens first[i] to first[i + 1].
-    ``begin`` and ``end`` are character positions within the token's own text.
+    ``begin`` and ``end`` are character positions within the token's own text; ``stem`` is the hash of a word's
+    first five characters, and ``opens`` says that a sentence, a line of a list or a field begins with the token.
     """
 
     hash: U64
@@ -44,6 +46,8 @@ class Tokens:
     end: I64
     single: NDArray[np.bool_]
     mark: NDArray[np.bool_]
+    stem: U64
+    opens: NDArray[np.bool_]
     first: I64
 
 
@@ -70,6 +74,14 @@ def _classes() -> NDArray[np.uint8]:
         if code >= 0xE00 and unicodedata.name(char, "").startswith(_UNSPACED):
             table[code] = _CHARACTER
     table[_LIMIT] = _CHARACTER
+    return table
+
+
+@functools.cache
+def _opening() -> NDArray[np.bool_]:
+    """Whether something begins after a code point, or after it and a space; line breaks are folded before."""
+    table = np.zeros(_LIMIT + 1, np.bool_)
+    table[[ord(char) for char in "\n.!?:;#*->]}|。！？：；、）"]] = True
     return table
 
 
@@ -142,7 +154,9 @@ def _tokenise_block(texts: Sequence[str]) -> Tokens:
     hashes = _windows(codes.astype(np.uint64), begin, end)
     # The separator ends every text, so that position -1 of the first is one too.
     mark = codes[begin - 1] == _OPENING_MARK
-    return Tokens(hashes, begin - shift, end - shift, lone[begin], mark, first)
+    stems = _windows(codes.astype(np.uint64), begin, np.minimum(end, begin + _STEM))
+    opens = _opening()[np.minimum(codes[begin - 1], _LIMIT)] | _opening()[np.minimum(codes[begin - 2], _LIMIT)]
+    return Tokens(hashes, begin - shift, end - shift, lone[begin], mark, stems, opens, first)
 
 
 def _blocks(texts: Sequence[str]) -> list[Sequence[str]]:
@@ -162,7 +176,8 @@ def tokenise(texts: Sequence[str]) -> Tokens:
     if not parts:
         none = np.zeros(0, np.int64)
         flags = np.zeros(0, np.bool_)
-        return Tokens(np.zeros(0, np.uint64), none, none, flags, flags, np.zeros(1, np.int64))
+        hashes = np.zeros(0, np.uint64)
+        return Tokens(hashes, none, none, flags, flags, hashes, flags, np.zeros(1, np.int64))
     shifts = np.cumsum([0] + [len(part.hash) for part in parts])
     return Tokens(
         np.concatenate([part.hash for part in parts]),
@@ -170,6 +185,8 @@ def tokenise(texts: Sequence[str]) -> Tokens:
         np.concatenate([part.end for part in parts]),
         np.concatenate([part.single for part in parts]),
         np.concatenate([part.mark for part in parts]),
+        np.concatenate([part.stem for part in parts]),
+        np.concatenate([part.opens for part in parts]),
         np.concatenate([[0], *(part.first[1:] + shift for part, shift in zip(parts, shifts, strict=False))]),
     )
 

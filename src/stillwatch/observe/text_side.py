@@ -111,9 +111,9 @@ class TextSide:
 
     def parts(self, rows: I64) -> tuple[I64, I64, I64]:
         """What the content model needs of texts: sums of weights, number of words, cues; nought where none."""
-        none = np.zeros((1, load_model().weight.shape[1]), np.int32)
+        none = np.zeros((1, 2 * load_model().weight.shape[1]), np.int32)
         sums = np.concatenate([*self._sums, none])[rows].astype(np.int64)
-        words = np.concatenate([*self._words, none[0, :1]])[rows].astype(np.int64)
+        words = np.concatenate([*self._words, none[:, :2]])[rows].astype(np.int64)
         return sums, words, np.concatenate([*self._cues, np.zeros(1, np.int64)])[rows]
 
     def benchmarks(self, rows: I64) -> NDArray[np.int16]:

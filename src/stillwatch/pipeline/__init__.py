@@ -2,6 +2,7 @@
 
 from stillwatch.pipeline.assess import Claims, claims_of, judge_claims, likely_members
 from stillwatch.pipeline.candidates import attribute
+from stillwatch.pipeline.classifying import classify
 from stillwatch.pipeline.convert import convert
 from stillwatch.pipeline.decoys import Decoys, make_decoys
 from stillwatch.pipeline.observing import Logs, Reduced, ScanInputs, collect, observe, read_logs
@@ -19,6 +20,7 @@ __all__ = [
     "Watcher",
     "attribute",
     "claims_of",
+    "classify",
     "collect",
     "convert",
     "is_findings",

@@ -147,7 +147,8 @@ def findings_tables(engine: Engine, work: AttributedWork, staged: Relation, text
                     judged: Judged) -> dict[str, tuple[Table, pa.Table]]:
     """The findings' tables by file name."""
     own = work.exchanges
-    rows = engine.arrow(own.select("exchange_id", "capability", campaign_id=own.group_id, probability=own.chance))
+    rows = engine.arrow(own.select("exchange_id", "capability", "capability_probability", campaign_id=own.group_id,
+                                   probability=own.chance))
     return {
         "campaigns": (CAMPAIGNS, judged.campaigns),
         "members": (MEMBERS, judged.members),

@@ -105,6 +105,25 @@ ATTRIBUTED = Table(
         Column("capability", pa.string(), "what was asked for", vocabulary=CAPABILITY),
         Column("probability", pa.float64(), "probability that the exchange belongs to the campaign",
                unit="0-1"),
+        Column("capability_probability", pa.float64(), "probability of the capability, from text where it is kept and"
+               " else from structure", unit="0-1"),
+    ),
+    key=("exchange_id",),
+)
+
+CLASSIFIED = Table(
+    "content.classified",
+    "What `classify` writes: what each exchange asks for, one row an exchange in reading order.",
+    (
+        Column("exchange_id", pa.string(), "exchange", PSEUDONYMOUS, required=True),
+        Column("template_id", pa.string(), "family of prompts alike after masking; null where the prompt belongs to"
+               " none and without text", PSEUDONYMOUS),
+        Column("capability", pa.string(), "what is asked for, from text where it is kept and else from structure",
+               vocabulary=CAPABILITY, required=True),
+        Column("probability", pa.float64(), "probability of that capability", unit="0-1", required=True),
+        Column("benchmark", pa.string(), "public benchmark that the item is from, or null"),
+        Column("harvest", pa.float64(), "probability that the text is of a kind that data-generation pipelines send;"
+               " null without text", unit="0-1"),
     ),
     key=("exchange_id",),
 )

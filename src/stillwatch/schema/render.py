@@ -13,6 +13,7 @@ __all__ = ["GROUPS_OF_TABLES", "ddl", "markdown_table", "tables_page", "type_nam
 GROUPS_OF_TABLES = {
     "input": ("Input", "What users bring. Only what is marked as required must be there."),
     "findings": ("Findings", "What a findings folder holds, one Parquet file a table unless said otherwise."),
+    "content": ("Content", "What `classify` writes, one file of the format that its name says."),
     "truth": ("Truth", "Labels: what `simulate` writes below `truth/` and `evaluate` reads. No scan sees them."),
     "power": ("Power", "What `power` writes about what would be found. Internal: not for sharing."),
     "work": ("Working tables", "What the stages hand to each other. None of them is a promise to users."),

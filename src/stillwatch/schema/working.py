@@ -41,6 +41,9 @@ STAGED = Table(
                " together: the key of work.texts; null without text", PSEUDONYMOUS),
         Column("prompt_chars", pa.int64(), "length of the prompt", unit="characters"),
         Column("response_chars", pa.int64(), "length of the answer", unit="characters"),
+        Column("structure_capability", pa.string(), "what the exchange asks for, judged by its structure; null where"
+               " there is text to judge by", vocabulary=CAPABILITY),
+        Column("structure_probability", pa.float64(), "probability of that capability", unit="0-1"),
     ),
     key=("source_file", "source_row"),
 )
