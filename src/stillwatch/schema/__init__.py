@@ -3,6 +3,16 @@
 Arrow schemas, validation and the reference documentation are rendered from these declarations.
 """
 
+from stillwatch.schema.cases import (
+    CASE_ACCOUNTS,
+    CASE_AUDIT,
+    CASE_EVIDENCE,
+    CASE_MEMBERS,
+    CASE_TABLES,
+    CASE_TEXTS,
+    CASES,
+    SNAPSHOTS,
+)
 from stillwatch.schema.findings import (
     ACTIVITY,
     ATTRIBUTED,
@@ -21,6 +31,10 @@ from stillwatch.schema.validate import conform, empty
 from stillwatch.schema.vocabularies import (
     ACCOUNT_KIND,
     CAPABILITY,
+    CASE_ACT,
+    CASE_ROLE,
+    CASE_STATE,
+    DECISION,
     FAMILY,
     FAMILY_OF,
     KIND_WORDS,
@@ -67,6 +81,7 @@ TABLES: tuple[Table, ...] = (
     TRUE_EXCHANGES,
     TRUE_ACCOUNTS,
     POWER,
+    *CASE_TABLES,
     INGESTED,
     STAGED,
     TEXTS,
@@ -87,6 +102,17 @@ __all__ = [
     "BLOCKS",
     "CAMPAIGNS",
     "CAPABILITY",
+    "CASES",
+    "CASE_ACCOUNTS",
+    "CASE_ACT",
+    "CASE_AUDIT",
+    "CASE_EVIDENCE",
+    "CASE_MEMBERS",
+    "CASE_ROLE",
+    "CASE_STATE",
+    "CASE_TABLES",
+    "CASE_TEXTS",
+    "DECISION",
     "EDGES",
     "EVIDENCE",
     "EXCHANGES",
@@ -110,6 +136,7 @@ __all__ = [
     "SAMPLING",
     "SIGHTINGS",
     "SIGHTING_KIND",
+    "SNAPSHOTS",
     "STAGED",
     "TABLES",
     "TEXTS",
