@@ -59,6 +59,10 @@ def _store_for(store: Path | None, findings: Path | None, named: str, act: Act) 
     return opened, str(cases.open_case(opened, cases.see(*_read(findings), named), act).case_id)
 
 
+def _accounts(accounts: list[str]) -> str:
+    return f"{len(set(accounts)):,} account{'' if len(set(accounts)) == 1 else 's'}"
+
+
 def _said(text: str, as_json: bool, **data: Any) -> None:
     if as_json:
         typer.echo(json.dumps(data, sort_keys=True, allow_nan=False))
@@ -136,7 +140,7 @@ def split(named: Case, accounts: Accounts, reason: Reason, by: By = None, store:
       stillwatch case split 7 acct_1 acct_2 acct_3 --reason 'customers of a relay'
     """
     number = cases.split(opened_store(store), named, accounts, _act(by, reason))
-    _said(f"Case {number}: opened with {len(set(accounts)):,} accounts", as_json, case_id=number)
+    _said(f"Case {number}: opened with {_accounts(accounts)}", as_json, case_id=number)
 
 
 @guarded
@@ -165,7 +169,7 @@ def remove_account(named: Case, accounts: Accounts, reason: Reason,
     """
     change = cases.restore_account if undo else cases.remove_account
     number = change(opened_store(store), named, accounts, _act(by, reason))
-    _said(f"Case {number}: {len(set(accounts)):,} accounts {'put back' if undo else 'taken out'}", as_json,
+    _said(f"Case {number}: {_accounts(accounts)} {'put back' if undo else 'taken out'}", as_json,
           case_id=number, accounts=sorted(set(accounts)), removed=not undo)
 
 

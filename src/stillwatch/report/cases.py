@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from stillwatch.report.clean import clean, cut
-from stillwatch.report.numbers import surely
+from stillwatch.report.numbers import surely as surely_said
 from stillwatch.schema import CASE_ACT, CASE_STATE, KIND_WORDS
 
 __all__ = ["render_case", "render_cases", "render_history"]
@@ -29,6 +29,11 @@ def _table(*columns: str, right: Sequence[str] = ()) -> Table:
     for column in columns:
         table.add_column(column, justify="right" if column in right else "left", no_wrap=True)
     return table
+
+
+def surely(probability: float) -> str:
+    """As short as a table's column."""
+    return surely_said(probability).replace("over ", ">").replace("under ", "<")
 
 
 def _day(when: object) -> str:
