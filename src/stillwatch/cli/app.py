@@ -13,7 +13,7 @@ from stillwatch import __version__
 __all__ = ["STYLE", "app", "main"]
 
 # In the order in which help lists them: each is a function of a module of its name.
-_COMMANDS = ("scan", "report", "link", "explain", "expand", "case", "seal", "verify", "simulate", "evaluate",
+_COMMANDS = ("scan", "report", "link", "explain", "expand", "case", "diff", "seal", "verify", "simulate", "evaluate",
              "power", "ingest", "key")
 # A traceback with local variables would print prompts.
 STYLE: dict[str, Any] = {"pretty_exceptions_enable": False, "rich_markup_mode": "rich",
