@@ -8,8 +8,8 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from stillwatch.cases import history as read_history
-from stillwatch.cases import list_cases, show_case
+from stillwatch.cases.desk import history as read_history
+from stillwatch.cases.desk import list_cases, show_case
 from stillwatch.cli import case_acts
 from stillwatch.cli.app import STYLE
 from stillwatch.cli.case_acts import Case, StoreFile, opened_store

@@ -10,8 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
-from stillwatch import cases
-from stillwatch.cases import Act, Store, open_store
+from stillwatch.cases import desk as cases
+from stillwatch.cases.desk import Act, Store, open_store
 from stillwatch.cli.shared import JsonFlag, guarded, say
 from stillwatch.errors import UsageError
 from stillwatch.report.load import load

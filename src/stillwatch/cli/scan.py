@@ -44,9 +44,8 @@ def scan(
     networks: Annotated[list[Path] | None, typer.Option(exists=True, dir_okay=False, help="Your own MMDB or prefix list"
                                                         " (VPN, Tor, hosting); repeatable; it wins over what is"
                                                         " shipped.")] = None,
-    cases: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="Case store whose decisions are"
-                                               " honoured: what a person dismissed stays cleared unless there is new"
-                                               " evidence.")] = None,
+    cases: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="Case store: what a person dismissed"
+                                               " there stays cleared unless there is new evidence.")] = None,
     engine: Annotated[str | None, typer.Option(help="Engine for the table work.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of every randomised step.")] = None,
     decoys: Annotated[int | None, typer.Option(help="Decoy data sets behind every q-value.")] = None,

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from stillwatch.cases import NOBODY, Rulings, honour, read_rulings
+from stillwatch.cases import NOBODY, Rulings, honour
 from stillwatch.judge import Judged
 from stillwatch.link import Linked, part_of
 from stillwatch.schema import DECISION, is_detection
@@ -21,7 +21,12 @@ __all__ = ["apart", "decided", "rulings_of", "told_decisions"]
 
 def rulings_of(store: Path | None) -> Rulings:
     """The decisions of a case store, which is only read; none where no store is given."""
-    return NOBODY if store is None else read_rulings(store)
+    if store is None:
+        return NOBODY
+    # Here, since the store's libraries take a second to import, which every process that makes decoys would pay.
+    from stillwatch.cases.reading import read_rulings
+
+    return read_rulings(store)
 
 
 def told_decisions(rulings: Rulings, judged: Judged, key: DeploymentKey) -> dict[str, Any] | None:

@@ -78,18 +78,21 @@ def _components(old: Members, new: Members) -> list[tuple[list[str], list[str]]]
     """Campaigns that belong together, as (old ones, new ones); every campaign is in exactly one."""
     shared = _shared(old, new)
     likeness = {pair: number / (len(old[pair[0]]) + len(new[pair[1]]) - number) for pair, number in shared.items()}
-    edges, taken = [], set()
+    edges: list[tuple[_Node, _Node]] = []
+    taken: set[_Node] = set()
     for one, other in sorted(likeness, key=lambda pair: (-likeness[pair], -shared[pair], pair)):
         if likeness[one, other] >= _LIKE and not {(0, one), (1, other)} & taken:
             edges.append(((0, one), (1, other)))
             taken |= set(edges[-1])
-    for side, names in ((0, old), (1, new)):
-        for name in names:
-            if (side, name) not in taken:
-                found = [(number, pair[1 - side]) for pair, number in shared.items() if pair[side] == name]
-                most, other = max(found, key=lambda item: (item[0], item[1]), default=(0, ""))
-                if most >= max(min(2, len(names[name])), _CONTAINED * len(names[name])):
-                    edges.append(((side, name), (1 - side, other)))
+    best: dict[_Node, tuple[int, str]] = {}
+    for pair, number in shared.items():
+        for side in (0, 1):
+            node = (side, pair[side])
+            best[node] = max(best.get(node, (0, "")), (number, pair[1 - side]))
+    for node, (most, other) in sorted(best.items()):
+        size = len((old, new)[node[0]][node[1]])
+        if node not in taken and most >= max(min(2, size), _CONTAINED * size):
+            edges.append((node, (1 - node[0], other)))
     return _joined([*((0, name) for name in old), *((1, name) for name in new)], edges)
 
 

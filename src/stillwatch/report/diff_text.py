@@ -78,10 +78,11 @@ def _table(changes: Sequence[Row]) -> Table:
                     for side in ("was", "is"))
         sizes = [f"{change[side]:,}" if change[names] else None
                  for side, names in (("accounts_before", "before"), ("accounts_after", "after"))]
+        last = now or was or {"probability": 0.0}
         table.add_row(
             change["change"], cut((change["after"] or change["before"])[0], 14), _arrow(*sizes),
             f"{len(change['joined']):,}", f"{len(change['left']):,}", _arrow(_standing(was), _standing(now)),
-            _short((now or was)["probability"]), style="bold red" if change["detection"] else "")
+            _short(last["probability"]), style="bold red" if change["detection"] else "")
     return table
 
 
