@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from cases_fixture import EVIDENCE_ROWS, campaign, names, tables
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cases_fixture import EVIDENCE_ROWS, campaign, names, tables
 from stillwatch.cases import Ruling, Rulings, honour
 from stillwatch.schema import CAMPAIGNS, EVIDENCE, MEMBERS, is_detection
 

@@ -8,8 +8,8 @@ import sqlite3
 
 import pytest
 import sqlalchemy as sa
-from cases_fixture import ANN, BOB, EVIDENCE_ROWS, campaign, names, seen, tables
 
+from cases_fixture import ANN, BOB, EVIDENCE_ROWS, campaign, names, seen, tables
 from stillwatch.cases import desk
 from stillwatch.cases.desk import Act, open_store
 from stillwatch.cases.reading import read_rulings

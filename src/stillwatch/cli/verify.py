@@ -12,8 +12,9 @@ from rich.console import Console
 from stillwatch.cli.seal import LedgerFile
 from stillwatch.cli.shared import JsonFlag, ProgressWatcher, Quietly, deployment_key, guarded
 from stillwatch.report.sealed import render_verification
-from stillwatch.sealing import Given, rerun, signing_key
+from stillwatch.sealing import find_signing_key
 from stillwatch.sealing import verify as run_verify
+from stillwatch.sealing.rerun import Given, rerun
 from stillwatch.settings import ledger_path, signing_key_path
 
 __all__ = ["verify"]
@@ -50,7 +51,7 @@ def verify(
 
       stillwatch verify findings --inputs logs/ --accounts accounts.parquet
     """
-    own = signing_key(signing_key_path(), create=False)
+    own = find_signing_key(signing_key_path())
     found = run_verify(findings, seal=seal, ledger=ledger or ledger_path(), own_key=own.public if own else None,
                        expected=fingerprint)
     again: dict[str, Any] | None = None

@@ -1,8 +1,10 @@
-"""Sealed evidence: findings signed, entered in a chain, and checked again by anybody."""
+"""Sealed evidence: findings signed, entered in a chain, and checked again by anybody.
 
-from stillwatch.sealing.keys import fingerprint, signing_key
-from stillwatch.sealing.rerun import Given, rerun
+``rerun``, which scans again, is a module of its own: sealing and checking need none of what a scan needs.
+"""
+
+from stillwatch.sealing.keys import find_signing_key, fingerprint, signing_key
 from stillwatch.sealing.seal import Sealed, seal
 from stillwatch.sealing.verify import Verification, verify
 
-__all__ = ["Given", "Sealed", "Verification", "fingerprint", "rerun", "seal", "signing_key", "verify"]
+__all__ = ["Sealed", "Verification", "find_signing_key", "fingerprint", "seal", "signing_key", "verify"]

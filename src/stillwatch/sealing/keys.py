@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from stillwatch.errors import InputError
 
-__all__ = ["SigningKey", "fingerprint", "is_signed", "signing_key"]
+__all__ = ["SigningKey", "find_signing_key", "fingerprint", "is_signed", "signing_key"]
 
 
 class SigningKey:
@@ -56,10 +56,13 @@ def fingerprint(public: str) -> str:
     return " ".join(digits[place:place + 4] for place in range(0, 32, 4))
 
 
-def signing_key(path: Path, *, create: bool = True) -> SigningKey | None:
-    """Read the key, and make it where there is none and ``create`` is true.
+def signing_key(path: Path) -> SigningKey:
+    """The key, made where there is none. Raises as ``find_signing_key``."""
+    return find_signing_key(path) or _make(path)
 
-    Raises ``InputError`` for one that is damaged or that others may read.
+
+def find_signing_key(path: Path) -> SigningKey | None:
+    """The key, or ``None`` where there is none. Raises ``InputError`` for one that is damaged or that others may read.
     """
     try:
         if path.stat().st_mode & 0o077:
@@ -68,7 +71,7 @@ def signing_key(path: Path, *, create: bool = True) -> SigningKey | None:
                              " a new one")
         private = load_pem_private_key(path.read_bytes(), password=None)
     except FileNotFoundError:
-        return _make(path) if create else None
+        return None
     except (OSError, ValueError, TypeError) as error:
         raise InputError(f"the signing key {path} cannot be read", remedy="restore it from your backup, or remove it:"
                          " the next seal makes a new one, with another fingerprint") from error
@@ -77,7 +80,7 @@ def signing_key(path: Path, *, create: bool = True) -> SigningKey | None:
     return SigningKey(private)
 
 
-def _make(path: Path) -> SigningKey | None:
+def _make(path: Path) -> SigningKey:
     private = Ed25519PrivateKey.generate()
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -89,7 +92,10 @@ def _make(path: Path) -> SigningKey | None:
         # A hard link fails where another process made a key meanwhile: the first one made is the key.
         os.link(draft, path)
     except FileExistsError:
-        return signing_key(path, create=False)
+        found = find_signing_key(path)
+        if found is None:
+            raise
+        return found
     finally:
         draft.unlink(missing_ok=True)
     return SigningKey(private)
