@@ -31,7 +31,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "pipeline": GROUND | {"cases", "digests", *STAGES},
     # Reruns a scan to compare it with what was sealed.
     "sealing": GROUND | {"digests", "pipeline"},
-    "proof": GROUND | {"pipeline", *STAGES},
+    "proof": GROUND | {"digests", "pipeline", *STAGES},
     "report": frozenset({"schema", "errors", "settings"}),
     "console": GROUND | {"pipeline", "report", *STAGES},
     "cli": GROUND | {"cases", "pipeline", "proof", "report", "console", "sealing", *STAGES},

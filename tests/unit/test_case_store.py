@@ -103,9 +103,10 @@ def test_a_campaign_seen_again_is_the_same_case_and_reopens_by_new_evidence_alon
     assert states(store) == {case: "dismissed"}
     # Who joined later was not on the table when it was decided: not known, however often it is seen.
     assert read_rulings(store.path).all[0].members == frozenset(names(0, 20))
-    more = desk.open_case(store, seen(names(0, 40), "c3"), BOB)
+    # However much it has grown: a dismissal is never passed by.
+    more = desk.open_case(store, seen(names(0, 60), "c3"), BOB)
     assert (str(more.case_id), more.outcome) == (case, "reopen")
-    assert "20 of its 40 accounts" in more.news[0]
+    assert "40 of its 60 accounts" in more.news[0]
     assert states(store) == {case: "open"}
     assert desk.history(store, case)[-1]["after"]["new_evidence"] == list(more.news)
 

@@ -59,7 +59,9 @@ def take_in(connection: sa.Connection, seen: Seen, act: Act, *, sampled: dict[st
                          remedy="choose a campaign with accounts")
     rulings = rulings_in(connection)
     group = seen.accounts
-    ours = [ruling for ruling in rulings.of(group) if ruling.likeness(group) >= _SAME]
+    # A dismissed case is met as a scan meets it, however much the group has grown: its dismissal has to be dealt with.
+    ours = [ruling for ruling in rulings.of(group)
+            if ruling.state == "dismissed" or ruling.likeness(group) >= _SAME]
     if not ours:
         opened = _open(connection, seen, act)
     else:
