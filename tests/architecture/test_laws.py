@@ -36,6 +36,9 @@ def test_every_room_of_the_layout_is_known():
     ground = {"schema", "engine", "errors", "settings", "folders"}
     assert all(laws.MAY_IMPORT[stage] == ground for stage in laws.STAGES)
     assert laws.MAY_IMPORT["folders"] == {"errors"}
+    # Two rooms beside the layout's: decisions know no stage, and what seals is only let near the whole pipeline.
+    assert laws.MAY_IMPORT["cases"] == ground | {"digests"}
+    assert laws.MAY_IMPORT["sealing"] == ground | {"digests", "pipeline"}
     assert [room for room, allowed in laws.MAY_IMPORT.items() if "proof" in allowed] == ["cli"]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -11,10 +12,12 @@ import time
 
 import pytest
 
+import findings_fixture as fixture
 from cases_fixture import ANN, names, seen
 from stillwatch.cases import desk
 from stillwatch.cases.desk import open_store
 from stillwatch.digests import canonical
+from stillwatch.sealing import seal, verify
 from stillwatch.sealing.keys import signing_key
 from stillwatch.sealing.ledger import append, check_ledger
 
@@ -43,6 +46,7 @@ print("made")
 SEALS = """
 import sys
 from pathlib import Path
+from stillwatch.sealing import seal, verify
 from stillwatch.sealing.keys import signing_key
 from stillwatch.sealing.ledger import append
 folder, who, most = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
@@ -140,6 +144,35 @@ def test_a_killed_process_leaves_a_whole_chain(tmp_path, seed):
     problems, _ = check_ledger(tmp_path / "ledger.jsonl", None)
     assert problems == []
     assert len(said) <= len((tmp_path / "ledger.jsonl").read_bytes().splitlines()) - 1 <= len(said) + 1
+
+
+SEALING = """
+import sys
+from pathlib import Path
+from stillwatch.sealing import seal
+home = Path(sys.argv[1])
+print("ready", flush=True)
+sys.stdin.readline()
+for number in range(100_000):
+    print(seal(home / "findings", ledger=home / "ledger.jsonl", key=home / "key.signing").entry["n"], flush=True)
+"""
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_sealing_that_is_killed_leaves_a_seal_that_holds(tmp_path, seed):
+    fixture.typical(tmp_path / "findings")
+    seal(tmp_path / "findings", ledger=tmp_path / "ledger.jsonl", key=tmp_path / "key.signing")
+    process = start(SEALING, tmp_path)
+
+    def kill():
+        time.sleep(random.Random(seed).uniform(0.0, 0.3))
+        os.kill(process.pid, signal.SIGKILL)
+
+    [said] = race([process], kill)
+    found = verify(tmp_path / "findings", ledger=tmp_path / "ledger.jsonl")
+    assert found.problems == []
+    sealed = json.loads((tmp_path / "findings" / "seal.json").read_bytes())["entry"]["n"]
+    assert sealed >= max(map(int, said), default=1)
 
 
 @pytest.mark.parametrize("keep", [1, 30, 200, -1])

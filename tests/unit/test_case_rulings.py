@@ -105,6 +105,11 @@ def test_a_group_is_taken_apart_as_people_told():
     assert rulings.parts(names(50, 60)) == [list(range(10))]
 
 
+def test_who_was_removed_stays_out_however_few_are_left():
+    rulings = Rulings((dismissed(names(0, 1), state="open", removed=frozenset(names(1, 4))),))
+    assert rulings.parts(names(0, 5)) == [[0, 4]]
+
+
 accounts = st.lists(st.sampled_from(names(0, 30)), min_size=1, max_size=30, unique=True)
 states = st.sampled_from(["open", "confirmed", "dismissed", "appealed"])
 

@@ -167,7 +167,7 @@ def everything(path):
 
 def test_an_erased_account_is_on_no_page_of_the_store_and_decisions_stay(store):
     case = opened(store, names(0, 5))
-    desk.dismiss(store, case, Act("Ann", "acct_003 is a teacher, acct_0033 is not here"))
+    desk.dismiss(store, case, Act("Ann", "acct_003 is a teacher; so is her (acct_003) key"))
     desk.note(store, case, Act("Ann", "nothing about anybody"))
     assert b"acct_003" in everything(store.path)
     told = desk.erase(store, "acct_003", Act("Bob", "acct_003 asked for it"))
@@ -183,6 +183,16 @@ def test_an_erased_account_is_on_no_page_of_the_store_and_decisions_stay(store):
     assert [row["account_id"] for row in shown["accounts"]] == ["acct_000", "acct_001", "acct_002", "acct_004", None]
     with pytest.raises(UsageError, match="does not know"):
         desk.erase(store, "acct_003", ANN)
+
+
+def test_erasing_takes_an_id_out_where_it_is_a_word_of_its_own(store):
+    case = opened(store, ["a", "b", "c", "a+b(.*)"])
+    desk.note(store, case, Act("Ann", "a and another; a, (a) and a+b(.*) of aa_a"))
+    desk.erase(store, "a", Act("Ann", "a left"))
+    assert desk.history(store)[1]["why"] == ("[erased account] and another; [erased account], ([erased account]) and"
+                                             " [erased account]+b(.*) of aa_a")
+    desk.erase(store, "a+b(.*)", ANN)
+    assert [row["account_id"] for row in desk.show_case(store, case)["accounts"]] == ["b", "c", None, None]
 
 
 def test_erasing_says_so_where_another_process_keeps_old_pages(store):

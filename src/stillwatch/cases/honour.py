@@ -90,7 +90,8 @@ def _with_dismissals(members: Sequence[Row], rulings: Rulings) -> list[dict[str,
     """Members of whom a person already said that they are no campaign: whoever looks at them must see that."""
     rows = []
     for row in members:
-        cases = [ruling.case_id for ruling in rulings.touching([row["account_id"]]) if ruling.state == "dismissed"]
+        cases = [ruling.case_id for ruling in rulings.touching([row["account_id"]])
+                 if ruling.state == "dismissed" and row["account_id"] in ruling.members]
         if cases:
             named = ", ".join(map(str, cases))
             row = {**row, "against": f"a person cleared it before (case {named}); {row['against'] or 'nothing else'}"}

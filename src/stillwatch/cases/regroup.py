@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Sequence
 from typing import Any
@@ -134,18 +135,20 @@ def erase(store: Store, account: str, act: Act) -> dict[str, Any]:
     """
     with store.writing() as connection:
         tokens = tokens_of(connection, [account], make=False)
+        # As a word of its own: an id that is one letter must not take that letter out of every reason.
+        named = re.compile(rf"(?<!\w){re.escape(account)}(?!\w)")
         changed = 0
         for row in connection.execute(sa.select(t.texts)).mappings().all():
-            # Told apart by value, not by SQL: LIKE would take % and _ in an id for wildcards.
-            if account in row["words"]:
+            words, times = named.subn(ERASED, row["words"])
+            if times:
                 changed += 1
                 # A new salt: whoever guesses the old text could otherwise still prove it against the audit.
                 connection.execute(sa.update(t.texts).where(t.texts.c.text_id == row["text_id"]).values(
-                    words=row["words"].replace(account, ERASED), salt=secrets.token_hex(16)))
+                    words=words, salt=secrets.token_hex(16)))
         if not tokens and not changed:
             raise UsageError(f"the case store does not know {account[:80]!r}", remedy="check the id; case and blanks"
                              " count")
         connection.execute(sa.delete(t.accounts).where(t.accounts.c.account_id == account))
-        record(connection, Act(act.by, act.reason.replace(account, ERASED)), "erase", None,
+        record(connection, Act(act.by, named.sub(ERASED, act.reason)), "erase", None,
                after={"texts_changed": changed, "accounts": list(tokens.values())})
     return {"texts_changed": changed, "complete": store.forget()}

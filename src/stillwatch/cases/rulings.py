@@ -31,15 +31,20 @@ class Ruling:
     least_bits: float = 0.0
     key_fingerprint: str | None = None
 
+    @cached_property
+    def everyone(self) -> frozenset[str]:
+        """Members, and who was removed: by them a group is known again, however many were taken out of it."""
+        return self.members | self.removed
+
     def speaks_of(self, group: Collection[str]) -> bool:
         """Whether a group is the case's: two accounts in common at least, and half of the smaller of both."""
-        common = sum(account in self.members for account in group)
-        return common >= 2 and common >= _LEAST * min(len(group), len(self.members))
+        common = sum(account in self.everyone for account in group)
+        return common >= 2 and common >= _LEAST * min(len(group), len(self.everyone))
 
     def likeness(self, group: Collection[str]) -> float:
-        """Jaccard index of the group and the case's members."""
-        common = sum(account in self.members for account in group)
-        return common / max(1, len(group) + len(self.members) - common)
+        """Jaccard index of the group and the case's accounts."""
+        common = sum(account in self.everyone for account in group)
+        return common / max(1, len(group) + len(self.everyone) - common)
 
 
 @dataclass(frozen=True)
@@ -52,12 +57,12 @@ class Rulings:
     def _by_account(self) -> dict[str, list[Ruling]]:
         found: dict[str, list[Ruling]] = {}
         for ruling in sorted(self.all, key=lambda ruling: ruling.case_id):
-            for account in ruling.members:
+            for account in ruling.everyone:
                 found.setdefault(account, []).append(ruling)
         return found
 
     def touching(self, group: Iterable[str]) -> list[Ruling]:
-        """Cases with a member in the group, in the order of their numbers."""
+        """Cases with an account of the group, in the order of their numbers."""
         found = {ruling.case_id: ruling for account in group for ruling in self._by_account.get(account, ())}
         return [found[case] for case in sorted(found)]
 
@@ -69,7 +74,7 @@ class Rulings:
     def known(self, ruling: Ruling) -> frozenset[str]:
         """Accounts that whoever decided the case could know of: its own, those taken out, and those split off."""
         kin = [other for other in self.all if other.root == ruling.root]
-        return frozenset().union(*(other.members | other.removed for other in kin))
+        return frozenset().union(*(other.everyone for other in kin))
 
     def parts(self, group: Sequence[str]) -> list[list[int]]:
         """The group as people took it apart: places of its accounts, a list a part, those taken out in none.

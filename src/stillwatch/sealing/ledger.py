@@ -114,7 +114,7 @@ def check_entry(entry: Any) -> bool:
     """Whether an entry is one, and signed by the key that it names."""
     try:
         parsed = _parsed(canonical(entry))
-    except TypeError:
+    except (TypeError, RecursionError):
         return False
     if parsed is None:
         return False

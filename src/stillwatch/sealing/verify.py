@@ -60,7 +60,7 @@ def _check_form(name: str, raw: bytes, data: Any, found: Verification) -> bool:
                  and isinstance(data["manifest"].get("public_key"), str))
         if whole:
             canonical(data)
-    except TypeError:
+    except (TypeError, RecursionError):
         whole = False
     if not whole:
         found.wrong(name, "is no seal: a part of it is missing or of another kind")
