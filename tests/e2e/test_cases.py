@@ -1,7 +1,7 @@
 """Cases, seals and comparisons from the command line, on traffic with known truth."""
 
 import json
-import shutil
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import findings_fixture as fixture
+from stillwatch.cli.case import case
 
 
 @pytest.fixture
@@ -205,7 +206,6 @@ PAYLOADS = ["\x1b[31m\x1b]0;title\x07", "\u202e\u2066evil", "[bold red]x[/bold r
 def test_hostile_strings_stay_text_in_the_terminal(run, tmp_path, payload):
     findings = fixture.hostile(tmp_path / "findings", payload)
     campaign = campaigns(findings)[0]["campaign_id"]
-    (tmp_path / "named").mkdir()
     seen = [run("case", "open", findings, campaign, "--by", payload, "--reason", payload),
             run("case", "note", campaign, payload, "--by", payload), run("case", "list"), run("case", "show", "1"),
             run("case", "history"), run("case", "show", payload), run("case", "erase", payload, "--reason", payload),
@@ -223,12 +223,10 @@ def test_hostile_strings_stay_text_in_the_terminal(run, tmp_path, payload):
 
 
 def test_names_of_ten_megabytes_are_cut_in_the_terminal_and_whole_in_json(run, tmp_path):
-    findings = fixture.hostile(tmp_path / "findings", "x" * 300_000)
-    shutil.rmtree(tmp_path / "findings")
     long = "y" * 10_000_000
     made = fixture.tables((fixture.campaign(accounts=3), 3))
     made["findings.members"][0]["account_id"] = long
-    fixture.write(findings, made, fixture.summary())
+    findings = fixture.write(tmp_path / "findings", made, fixture.summary())
     assert run("case", "open", findings, "c4e1", "--reason", "x").code == 0
     shown = run("case", "show", "1")
     assert shown.code == 0
@@ -237,11 +235,14 @@ def test_names_of_ten_megabytes_are_cut_in_the_terminal_and_whole_in_json(run, t
     assert len(run("diff", findings, findings).out) < 10_000
 
 
-def test_every_command_of_case_shows_an_example(run):
-    page = run("case", "--help").out
-    for command in ("list", "show", "confirm", "dismiss", "split", "merge", "remove-account", "note", "appeal",
-                    "history", "open", "audit-sample", "erase"):
-        assert command in page
+def test_every_command_shows_an_example_and_is_in_the_reference(run):
+    reference = (Path(__file__).parents[2] / "docs" / "reference" / "cases.md").read_text("utf-8")
+    commands = [name for info in case.registered_commands if (name := info.name or info.callback.__name__)]
+    assert {"list", "show", "confirm", "dismiss", "split", "merge", "remove-account", "note", "appeal", "history",
+            "open", "audit-sample", "erase"} == set(commands)
+    for command in commands:
+        assert f"| `{command}" in reference
         assert "Example" in run("case", command, "--help").out
     for command in ("seal", "verify", "diff"):
+        assert f"`stillwatch {command} " in reference
         assert "Example" in run(command, "--help").out
