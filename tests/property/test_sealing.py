@@ -124,6 +124,7 @@ def test_a_seal_of_other_findings_or_another_key_does_not_fit(sealed, tmp_path):
     assert not checked(home, expected=f" {other.fingerprint.upper()} ").problems
     # Somebody else's seal beside one's own ledger is not wrong, but not checked against a ledger either.
     assert any("sealer's ledger" in text for text in checked(home).unchecked)
+    assert where(checked(home, theirs=True)) == {"ledger.jsonl"}, "said to be the sealer's, it must hold the seal"
 
 
 def test_a_seal_made_up_with_another_key_is_told_apart(sealed, tmp_path):

@@ -52,8 +52,8 @@ def verify(
       stillwatch verify findings --inputs logs/ --accounts accounts.parquet
     """
     own = find_signing_key(signing_key_path())
-    found = run_verify(findings, seal=seal, ledger=ledger or ledger_path(), own_key=own.public if own else None,
-                       expected=fingerprint)
+    found = run_verify(findings, seal=seal, ledger=ledger or ledger_path(), theirs=ledger is not None,
+                       own_key=own.public if own else None, expected=fingerprint)
     again: dict[str, Any] | None = None
     if inputs and found.manifest:
         given = Given(inputs, accounts, launches, agreements, networks or (), mapping, cases)

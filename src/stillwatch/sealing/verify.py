@@ -32,12 +32,13 @@ class Verification:
         self.problems.append({"where": place, "what": what})
 
 
-def verify(findings: Path, *, seal: Path | None = None, ledger: Path | None = None, own_key: str | None = None,
-           expected: str | None = None) -> Verification:
+def verify(findings: Path, *, seal: Path | None = None, ledger: Path | None = None, theirs: bool = False,
+           own_key: str | None = None, expected: str | None = None) -> Verification:
     """Check findings against their seal.
 
-    ``ledger`` is looked at where it exists; ``own_key`` is this deployment's public key, ``expected`` the fingerprint
-    that the sealer told over another channel. Raises ``UsageError`` where there is no seal or no folder.
+    ``ledger`` is looked at where it exists and is the sealer's: ``theirs`` says that it is, and it is for a seal made
+    with ``own_key``, this deployment's public key. ``expected`` is the fingerprint that the sealer told over another
+    channel. Raises ``UsageError`` where there is no seal or no folder.
     """
     if not findings.is_dir():
         raise UsageError(f"there is no findings folder {findings}", remedy="name the folder that was sealed")
@@ -49,7 +50,7 @@ def verify(findings: Path, *, seal: Path | None = None, ledger: Path | None = No
     found.manifest = data["manifest"]
     _check_signature(path.name, data, found, own_key, expected)
     _check_files(findings, data["manifest"].get("files"), path, found)
-    _check_chain(data, ledger, found, own_key)
+    _check_chain(data, ledger, found, own_key, theirs=theirs)
     return found
 
 
@@ -108,7 +109,8 @@ def _check_files(findings: Path, sealed: Any, seal: Path, found: Verification) -
         found.held.append(f"all {len(sealed):,} files are as they were sealed")
 
 
-def _check_chain(data: Mapping[str, Any], ledger: Path | None, found: Verification, own_key: str | None) -> None:
+def _check_chain(data: Mapping[str, Any], ledger: Path | None, found: Verification, own_key: str | None, *,
+                 theirs: bool) -> None:
     entry = data["entry"]
     digest = hashlib.sha256(canonical(data["manifest"])).hexdigest()
     if not check_entry(entry):
@@ -121,13 +123,14 @@ def _check_chain(data: Mapping[str, Any], ledger: Path | None, found: Verificati
     if ledger is None or not ledger.is_file():
         found.unchecked.append("the ledger: none is here; ask the sealer for it, and give it with --ledger")
         return
+    if not (theirs or entry["public_key"] == own_key):
+        # The user's own ledger, where this seal was never meant to be.
+        found.unchecked.append("the sealer's ledger: the one here is not theirs; give it with --ledger")
+        return
     problems, listed = check_ledger(ledger, entry)
     for problem in problems:
         found.wrong(ledger.name, problem)
-    if not listed and own_key is not None and entry["public_key"] != own_key:
-        # Somebody else's seal, and the user's own ledger: it was never meant to be in there.
-        found.unchecked.append("the sealer's ledger: the one here is not theirs; give it with --ledger")
-    elif not listed:
+    if not listed:
         found.wrong(ledger.name, f"holds no entry {entry['n']} of this seal: it was changed or cut off")
     elif not problems:
         found.held.append(f"it is entry {entry['n']} of the ledger, whose chain is whole")
