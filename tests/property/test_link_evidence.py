@@ -174,7 +174,7 @@ def test_evidence_is_that_of_plain_loops(case, against_all):
 @given(cases(), st.data())
 @settings(max_examples=100, deadline=None)
 def test_any_stock_may_be_given(case, data):
-    """Stock need not be enriched: ``belonging`` and ``_apart`` give groups whatever their members carry."""
+    """Stock need not be enriched: ``belonging`` and ``operations`` give groups whatever their members carry."""
     incidence, groups = case
     cells = cells_of(incidence)
     given_stock = np.full(len(incidence.degree), -1, dtype=np.int64)

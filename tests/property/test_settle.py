@@ -1,4 +1,4 @@
-"""How groups settle: who is drawn in, who is let go, which parts are taken out, and what members say of themselves."""
+"""How groups settle: who is drawn in, who is let go, and what members say of themselves."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from stillwatch.link import MIN_MEMBERS, encode
 from stillwatch.link.cells import cells_of
 from stillwatch.link.evidence import evidence, stock_of
 from stillwatch.link.membership import belonging
-from stillwatch.link.settle import _apart, describe, membership_matrix, settle
+from stillwatch.link.settle import describe, membership_matrix, settle
 
 SEEDS = range(10, 14)
 
@@ -106,16 +106,13 @@ def test_belonging_leaves_a_member_out_of_what_it_is_judged_by():
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_an_unrelated_part_is_taken_out_and_a_related_one_stays(seed):
+def test_of_rivals_an_account_belongs_to_the_one_that_explains_it_best(seed):
     rng = np.random.default_rng(seed)
-    cells, codes = cells_and_codes(ordinary(rng, 1200) + paid(rng, 40)
-                                   + paid(rng, 24, a_card=4, addresses=12, prefix="q"))
-    one, other = codes(campaign), codes(lambda name: name[0] == "q")
-    apart = _apart(cells, [np.union1d(one, other)], [one, other])
-    assert {part.tobytes() for part in apart} == {one.tobytes(), other.tobytes()}, f"seed {seed}"
-    half = np.sort(rng.permutation(one)[:20])
-    (whole,) = _apart(cells, [one], [half])
-    assert whole.tolist() == one.tolist(), f"seed {seed}"
+    cells, codes = cells_and_codes(ordinary(rng, 1000) + paid(rng, 40) + worded(rng, 40, wordings=60, each=8))
+    paying, writing = codes(campaign), codes(lambda n: n[0] == "w")
+    mixed = [np.union1d(paying, writing[:4]), np.union1d(writing, paying[:4])]
+    found = settle(cells, mixed, rivals=[0, 0])
+    assert {group.tobytes() for group in found} == {paying.tobytes(), writing.tobytes()}, f"seed {seed}"
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -13,7 +13,7 @@ from scipy import stats
 
 from stillwatch.schema import VERDICT
 
-__all__ = ["ORDINARY", "Explanations", "Weighed", "fit", "shipped"]
+__all__ = ["ORDINARY", "Explanations", "Weighed", "fit", "reads_text", "shipped"]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -32,6 +32,11 @@ _OWN_WEIGHT = 1.0  # examples' worth of the mean of all groups in a verdict's me
 _SPREAD_WEIGHT = 2.0  # examples' worth of the spread of all groups in a verdict's spread
 
 
+def reads_text(values: Mapping[str, float]) -> bool:
+    """Whether a group's features say what its texts are like."""
+    return not np.isnan(values.get("harvest", np.nan))
+
+
 @dataclass(frozen=True)
 class Weighed:
     """One explanation's posterior probability and tempered log-likelihood (natural log)."""
@@ -47,8 +52,8 @@ class Explanations:
 
     ``mean`` and ``scale`` are a verdict's (one number a feature); ``correlation`` is common to all verdicts;
     ``degrees`` are the degrees of freedom. ``temper`` in (0, 1] is the exponent with the best log score on styles of
-    groups left out of the fit. ``undetermined`` is the explanation that none of the others fits: uniform over
-    every feature.
+    groups left out of the fit; ``blind_temper`` is that of groups whose texts are not known (no ``harvest``).
+    ``undetermined`` is the explanation that none of the others fits: uniform over every feature.
     """
 
     features: tuple[str, ...]
@@ -57,6 +62,7 @@ class Explanations:
     correlation: Floats
     degrees: float
     temper: float
+    blind_temper: float
     made_from: str
 
     @property
@@ -97,7 +103,8 @@ class Explanations:
         """
         verdicts = [*self.mean, _UNDETERMINED]
         others = (1.0 - prior) / (len(verdicts) - 1)
-        fits = np.array([self.temper * self.joint(verdict, values) for verdict in verdicts])
+        temper = self.temper if reads_text(values) else self.blind_temper
+        fits = np.array([temper * self.joint(verdict, values) for verdict in verdicts])
         weight = fits + np.log([prior if v == "distillation" else others for v in verdicts])
         weight = np.exp(weight - weight.max())
         weight /= weight.sum()
@@ -107,6 +114,10 @@ class Explanations:
             before = said.get(name, Weighed(name, 0.0, -np.inf))
             said[name] = Weighed(name, before.probability + probability, max(before.log_likelihood, fitted))
         return sorted(said.values(), key=lambda w: (-w.probability, w.verdict))
+
+    def guilt(self, values: Mapping[str, float], prior: float) -> float:
+        """Posterior probability of distillation."""
+        return next(w.probability for w in self.weigh(values, prior) if w.verdict == "distillation")
 
     def ratio(self, values: Mapping[str, float], names: Sequence[str]) -> float | None:
         """Likelihood ratio of distillation against all other explanations alike, on the named features alone.
@@ -134,7 +145,8 @@ class Explanations:
     def to_json(self) -> str:
         """The saved form; ``from_json`` reads it."""
         return json.dumps({
-            "features": self.features, "temper": self.temper, "made_from": self.made_from, "degrees": self.degrees,
+            "features": self.features, "made_from": self.made_from, "degrees": self.degrees,
+            "temper": self.temper, "blind_temper": self.blind_temper,
             "mean": {verdict: _rounded(values) for verdict, values in self.mean.items()},
             "scale": {verdict: _rounded(values) for verdict, values in self.scale.items()},
             "correlation": [_rounded(row) for row in self.correlation],
@@ -147,7 +159,8 @@ class Explanations:
         mean, scale = ({verdict: np.array(values, dtype=np.float64) for verdict, values in sorted(data[name].items())}
                        for name in ("mean", "scale"))
         return Explanations(tuple(data["features"]), mean, scale, np.array(data["correlation"], dtype=np.float64),
-                            float(data["degrees"]), float(data["temper"]), data["made_from"])
+                            float(data["degrees"]), float(data["temper"]), float(data["blind_temper"]),
+                            data["made_from"])
 
 
 def _rounded(values: Floats) -> list[float]:
@@ -161,7 +174,7 @@ def _logit(shares: Floats) -> Floats:
 
 
 def fit(examples: Sequence[tuple[str, Mapping[str, float]]], features: Sequence[str], *, temper: float = 1.0,
-        made_from: str = "", weights: Sequence[float] | None = None) -> Explanations:
+        blind_temper: float = 1.0, made_from: str = "", weights: Sequence[float] | None = None) -> Explanations:
     """Fit the densities to labelled groups: ``(verdict, features)`` each, ``weights`` where they count unequally.
 
     A verdict's mean is shrunk to that of all groups by one example, its spread by two; the features' correlations
@@ -191,7 +204,7 @@ def fit(examples: Sequence[tuple[str, Mapping[str, float]]], features: Sequence[
         scale[verdict] = np.sqrt(variance * (1.0 + 1.0 / (some + 1.0)) * (DEGREES - 2.0) / DEGREES)
         residuals[rows] = off / scale[verdict] * (known[rows] > 0)
     return Explanations(tuple(features), mean, scale, _correlation(residuals, known, weight), DEGREES, temper,
-                        made_from)
+                        blind_temper, made_from)
 
 
 def _correlation(residuals: Floats, known: Floats, weight: Floats) -> Floats:

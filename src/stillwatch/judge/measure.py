@@ -37,6 +37,8 @@ FEATURES: Mapping[str, str] = {
     "long_answers": "mean decile of the answers' length among all exchanges' (0 to 1)",
     "long_prompts": "mean decile of the requests' length among all exchanges' (0 to 1)",
     "thinking": "mean decile of the reasoning tokens among all exchanges that have some (0 to 1)",
+    "with_tools": "share of the requests that offer tools",
+    "varied_prompts": "spread of the requests' length against everybody's: r / (1 + r) for r times as wide",
     "by_network": "network evidence for the median member: b / (b + 10) for b bits",
     "by_client": "client evidence for the median member, likewise",
     "by_payment": "payment evidence for the median member, likewise",
@@ -45,7 +47,7 @@ FEATURES: Mapping[str, str] = {
 }
 """Features, each a share between 0 and 1. None is a country, a language, a nationality or a name."""
 
-CONTENT = ("harvest", "long_answers", "thinking")
+CONTENT = ("harvest", "long_answers", "thinking", "varied_prompts")
 """Features of what is asked for: without their support no group is said to harvest."""
 
 _HOUR_US = 3_600_000_000
@@ -97,6 +99,7 @@ def measure(engine: Engine, own: Relation, members: pa.Table, around: Surroundin
     _origins(members, around.blocks, groups)
     _share_of_all(engine, own, members, around.profiles, groups)
     _lengths(engine, own, around.staged, groups)
+    _forms(engine, own, around.staged, groups)
     for name, bits in ties.items():
         for family, worth in bits.items():
             if f"by_{family}" in FEATURES:
@@ -136,6 +139,21 @@ def _lengths(engine: Engine, own: Relation, staged: Relation, groups: dict[str, 
                     for cut in cuts)
         for row in _rows(engine, mine.mutate(place=place).group_by("group_id").agg(place=lambda t: t.place.mean())):
             groups[row["group_id"]].features[feature] = row["place"]
+
+
+def _forms(engine: Engine, own: Relation, staged: Relation, groups: dict[str, Measured]) -> None:
+    """What requests look like without their wording: a work list of one kind is narrower than a day of many people."""
+    everybody = staged.filter(staged.input_tokens > 0)
+    whole = next(iter(_rows(engine, everybody.aggregate(wide=everybody.input_tokens.ln().std(how="pop")))))["wide"]
+    mine = own.filter(own.input_tokens > 0)
+    for row in _rows(engine, mine.group_by("group_id").agg(wide=mine.input_tokens.ln().std(how="pop"))):
+        if whole and row["wide"] is not None:
+            groups[row["group_id"]].features["varied_prompts"] = row["wide"] / (row["wide"] + whole)
+    offers = own.tools.notnull() & (own.tools.length() > 0)
+    for row in _rows(engine, own.group_by("group_id").agg(share=offers.cast("float64").mean(),
+                                                          told=own.tools.notnull().cast("int64").sum())):
+        if row["told"]:
+            groups[row["group_id"]].features["with_tools"] = row["share"]
 
 
 def _rows(engine: Engine, relation: Relation) -> Iterable[dict[str, Any]]:

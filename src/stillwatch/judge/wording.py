@@ -50,6 +50,8 @@ _PLAIN: Mapping[str, tuple[str, str]] = {
     "long_answers": ("answers are longer than most", "answers are shorter than most"),
     "long_prompts": ("requests are longer than most", "requests are shorter than most"),
     "thinking": ("models reason longer than for most", "models reason less than for most"),
+    "with_tools": ("most requests offer tools", "few requests offer tools"),
+    "varied_prompts": ("requests are of many lengths", "requests are of nearly one length"),
     "by_network": ("networks tie the accounts", "networks hardly tie the accounts"),
     "by_client": ("clients tie the accounts", "clients hardly tie the accounts"),
     "by_payment": ("payments tie the accounts", "payments hardly tie the accounts"),

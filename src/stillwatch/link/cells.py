@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
+import pyarrow as pa
 import scipy.sparse as sp
 
-from stillwatch.link.incidence import Incidence, Ints
+from stillwatch.link.incidence import Incidence, Ints, compact
 from stillwatch.link.pairs import Floats
 
 __all__ = ["Cells", "cells_of"]
@@ -64,6 +65,23 @@ class Cells:
             self, owner=self.owner[cells], kind=self.kind[cells], size=self.size[cells], account=account, value=value,
             cell=np.searchsorted(cells, self.cell[rows]),
             carried=sp.csr_array((np.ones(len(account)), (account, value)), shape=self.carried.shape),
+        )
+
+    def only(self, accounts: Ints) -> Cells:
+        """Cells of ``accounts`` (sorted codes) alone, numbered from 0 with the values that they carry: what many passes
+        over a small part of large data look at. What values are worth stays as it was."""
+        here = self.of(accounts)
+        values, value = compact(here.value, len(self.incidence.degree))
+        account = np.searchsorted(accounts, here.account)
+        whole = self.incidence
+        incidence = replace(
+            whole, accounts=whole.accounts.take(pa.array(accounts)), values=whole.values.take(pa.array(values)),
+            account=account, value=value, kind=whole.kind[values], family=whole.family[values],
+            level=whole.level[values], degree=whole.degree[values])
+        return replace(
+            here, incidence=incidence, owner=np.searchsorted(accounts, here.owner), account=account, value=value,
+            carried=sp.csr_array((np.ones(len(account)), (account, value)), shape=(len(accounts), len(values))),
+            has_family=self.has_family[accounts],
         )
 
     @property

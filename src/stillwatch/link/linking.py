@@ -11,11 +11,12 @@ import numpy as np
 import pyarrow as pa
 
 from stillwatch.link.cells import cells_of
+from stillwatch.link.choose import choose
 from stillwatch.link.cocluster import is_large, plans
 from stillwatch.link.incidence import Incidence, Ints, encode
 from stillwatch.link.learn import LinkModel, learn, weigh
 from stillwatch.link.pairs import Floats, Pairs, choose_edges, share_pairs
-from stillwatch.link.settle import Group, choose, describe, settle
+from stillwatch.link.settle import Group, describe, settle
 from stillwatch.schema import EDGES, GROUPS, conform
 from stillwatch.settings import DeploymentKey
 
@@ -90,10 +91,10 @@ def find_groups(incidence: Incidence, seed: int) -> list[Group]:
         return describe(cells, settle(cells, plan()))
 
     if not is_large(cells):
-        return choose(cells, map(settled, lists))
+        return choose(cells, map(settled, lists), seed)
     # Leiden and numpy's loops let other threads run. Two, since each holds up to a gigabyte a million accounts.
     with ThreadPoolExecutor(min(2, os.cpu_count() or 1)) as threads:
-        return choose(cells, threads.map(settled, lists))
+        return choose(cells, threads.map(settled, lists), seed)
 
 
 def _aligned(model: LinkModel, incidence: Incidence) -> LinkModel:

@@ -1,11 +1,12 @@
-"""Proposals → groups: who else belongs, who does not, and which proposals are one group."""
+"""Proposals → groups: who else belongs, and who does not."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import scipy.sparse as sp
 from scipy.special import gammaln
 
@@ -14,8 +15,7 @@ from stillwatch.link.evidence import Evidence, evidence, stock_of
 from stillwatch.link.incidence import Ints
 from stillwatch.link.pairs import Floats
 
-__all__ = ["MIN_MEMBERS", "Group", "choose", "describe", "groups_of", "membership_matrix", "part_of",
-           "settle"]
+__all__ = ["MIN_MEMBERS", "Group", "alike", "describe", "membership_matrix", "part_of", "settle"]
 
 MIN_MEMBERS = 3
 """Fewest accounts of a group. Two accounts that share a card are a household more often than not, and an account
@@ -25,7 +25,6 @@ _MARGIN = 3.0  # bits above the prior: eight to one
 _TYPICAL = 0.2  # a member shows at least this share of what the median member shows
 _ROUNDS = 8
 _ALIKE = 0.7  # Jaccard index from which two groups are one
-_RECURS = 0.5  # Jaccard index from which a group of one proposal is found again in another
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,16 +79,20 @@ def membership_matrix(cells: Cells, groups: Sequence[Ints]) -> sp.csr_array:
     return matrix
 
 
-def settle(cells: Cells, groups: Sequence[Ints], rounds: int = _ROUNDS) -> list[Ints]:
+def settle(cells: Cells, groups: Sequence[Ints], rivals: Sequence[int] | None = None) -> list[Ints]:
     """Let groups take in and let go of accounts, all at once, until little changes.
 
     An account belongs where its evidence exceeds the prior log2(accounts / members) by three bits; it may belong
     to several groups. A group that loses half of its members at once was no group: it is taken out before anybody
     else is judged, since what it claimed as its stock is free again.
+
+    ``rivals`` gives each group a number; of groups with the same number an account belongs to the one that explains it
+    best. Without it every group is for itself.
     """
     losing = True
-    for _ in range(rounds):
-        groups = [group for group in groups if len(group) >= MIN_MEMBERS]
+    rival = np.arange(len(groups)) if rivals is None else np.asarray(rivals, dtype=np.int64)
+    for _ in range(_ROUNDS):
+        groups, rival = _kept(groups, rival, [len(group) >= MIN_MEMBERS for group in groups])
         if not groups:
             return []
         member = membership_matrix(cells, groups)
@@ -98,19 +101,36 @@ def settle(cells: Cells, groups: Sequence[Ints], rounds: int = _ROUNDS) -> list[
         for members_only in (True, False) if losing else (False,):
             seen = evidence(cells, member, stock, members_only=members_only)
             inside = seen.total > np.log2(cells.accounts / size)[seen.group] + _MARGIN
+            if rivals is not None:
+                inside &= _best(seen, rival)
             stay = np.bincount(seen.group[inside & seen.member], minlength=len(groups))
             losing = bool((stay * 2 < size).any())
             if losing:
                 break
         if losing:
-            groups = [group for group, kept in zip(groups, stay * 2 >= size, strict=True) if kept]
+            groups, rival = _kept(groups, rival, (stay * 2 >= size).tolist())
             continue
         new = _split(seen.account[inside], seen.group[inside], len(groups))
         moved = int(size.sum() + inside.sum() - 2 * stay.sum())
-        groups = _distinct(new)
+        groups, rival = _distinct(new, rival)
         if moved == 0:
             break
     return [group for group in groups if len(group) >= MIN_MEMBERS]
+
+
+def _kept(groups: Sequence[Ints], rival: Ints, keep: Sequence[bool]) -> tuple[list[Ints], Ints]:
+    """The groups to keep, and their numbers."""
+    return [group for group, kept in zip(groups, keep, strict=True) if kept], rival[np.array(keep, dtype=bool)]
+
+
+def _best(seen: Evidence, rival: Ints) -> npt.NDArray[np.bool_]:
+    """Which pairs are an account's best among groups with the same number; of equals the first."""
+    number = rival[seen.group]
+    order = np.lexsort((seen.group, -seen.total, number, seen.account))
+    same = (np.diff(seen.account[order], prepend=-1) == 0) & (np.diff(number[order], prepend=-1) == 0)
+    best = np.zeros(len(order), dtype=bool)
+    best[order[~same]] = True
+    return best
 
 
 def _split(account: Ints, group: Ints, groups: int) -> list[Ints]:
@@ -118,17 +138,18 @@ def _split(account: Ints, group: Ints, groups: int) -> list[Ints]:
     return np.split(account, np.searchsorted(group, np.arange(1, groups)))
 
 
-def _distinct(groups: Sequence[Ints]) -> list[Ints]:
+def _distinct(groups: Sequence[Ints], rival: Ints) -> tuple[list[Ints], Ints]:
     """Leave out groups that a larger one repeats."""
-    order = sorted(range(len(groups)), key=lambda place: (-len(groups[place]), groups[place].tolist()))
-    ranked = [groups[place] for place in order if len(groups[place]) >= MIN_MEMBERS]
+    order = sorted((place for place in range(len(groups)) if len(groups[place]) >= MIN_MEMBERS),
+                   key=lambda place: (-len(groups[place]), groups[place].tolist()))
+    ranked = [groups[place] for place in order]
     keep = np.zeros(len(ranked), dtype=bool)
-    for place, alike in enumerate(_alike(ranked, _ALIKE) if ranked else []):
-        keep[place] = not keep[alike[alike < place]].any()
-    return [group for group, is_kept in zip(ranked, keep, strict=True) if is_kept]
+    for place, others in enumerate(alike(ranked, _ALIKE) if ranked else []):
+        keep[place] = not keep[others[others < place]].any()
+    return _kept(ranked, rival[np.array(order, dtype=np.int64)], keep.tolist())
 
 
-def _alike(groups: Sequence[Ints], least: float) -> list[Ints]:
+def alike(groups: Sequence[Ints], least: float) -> list[Ints]:
     """For each group, the places of all groups whose Jaccard index with it is at least ``least``, itself included."""
     rows = np.concatenate(groups)
     columns = np.repeat(np.arange(len(groups)), [len(group) for group in groups])
@@ -136,8 +157,8 @@ def _alike(groups: Sequence[Ints], least: float) -> list[Ints]:
     shared = sp.coo_array(held.T @ held)
     size = np.array([len(group) for group in groups], dtype=np.float64)
     a, b = shared.coords
-    alike = shared.data / (size[a] + size[b] - shared.data) >= least
-    a, b = a[alike].astype(np.int64), b[alike].astype(np.int64)
+    near = shared.data / (size[a] + size[b] - shared.data) >= least
+    a, b = a[near].astype(np.int64), b[near].astype(np.int64)
     order = np.lexsort((b, a))
     return np.split(b[order], np.searchsorted(a[order], np.arange(1, len(groups))))
 
@@ -166,94 +187,3 @@ def _one(cells: Cells, seen: Evidence, here: slice, stability: float) -> Group |
     odds = total - np.log2(cells.accounts / len(account))
     probability = 1.0 / (1.0 + np.exp2(-np.clip(odds, -1000, 1000)))
     return Group(account, probability, bits, bits.sum(axis=0), float(choice(cells.accounts, len(account))), stability)
-
-
-def groups_of(cells: Cells, proposals: Iterable[Sequence[Ints]]) -> list[Group]:
-    """Settle every list of proposals by itself, and choose among what came out; strongest first."""
-    return choose(cells, (describe(cells, settle(cells, proposed)) for proposed in proposals))
-
-
-def choose(cells: Cells, settled: Iterable[Sequence[Group]]) -> list[Group]:
-    """Choose among lists of settled groups, and settle that together; strongest first.
-
-    Groups are taken from the densest evidence a member down; one of which more than half is taken already is left
-    out: unions of what has nothing in common are less dense than their parts. In how many of the lists a group
-    is found again is its stability (stability selection; Meinshausen & Bühlmann 2010). It is reported and
-    decides nothing: a campaign may show at one resolution alone, and what chance makes is for decoys to say.
-    """
-    pool: list[tuple[float, int, Ints]] = []
-    lists = 0
-    for lists, groups in enumerate(settled, start=1):
-        pool += [(group.score / len(group.members), lists, group.members) for group in groups]
-    if not pool:
-        return []
-    pool.sort(key=lambda entry: (-entry[0], entry[2].tolist(), entry[1]))
-    members = [entry[2] for entry in pool]
-    taken = np.zeros(cells.accounts, dtype=bool)
-    kept, stability = [], []
-    for group, alike in zip(members, _alike(members, _RECURS), strict=True):
-        times = len({pool[other][1] for other in alike})
-        if taken[group].mean() <= 0.5:
-            kept.append(group)
-            stability.append(times / lists)
-            taken[group] = True
-    final = settle(cells, _apart(cells, kept, members))
-    described = describe(cells, final, _inherit(final, kept, stability))
-    return sorted(_more_than_a_value(cells, described), key=lambda group: (-group.score, group.members.tolist()))
-
-
-def _more_than_a_value(cells: Cells, groups: Sequence[Group]) -> list[Group]:
-    """Leave out groups that are no more than everybody who carries some value.
-
-    Whoever uses one browser shares it with all of the group and with nobody outside it: against those outside, such a
-    group always looks good. Against everybody, its value is as common as it is, and the group costs more to name than
-    it tells.
-    """
-    if not groups:
-        return []
-    member = membership_matrix(cells, [group.members for group in groups])
-    seen = evidence(cells, member, stock_of(cells, member), against_all=True, members_only=True)
-    told = np.bincount(seen.group[seen.member], weights=seen.total[seen.member], minlength=len(groups))
-    return [group for group, bits in zip(groups, told, strict=True) if bits > group.choice]
-
-
-def _apart(cells: Cells, kept: Sequence[Ints], parts: Sequence[Ints]) -> list[Ints]:
-    """Take parts out of a group that the rest of it does not explain, and let them be groups.
-
-    ``parts`` are all settled proposals. A part stays where its median member shows, against the rest of the group
-    and compared with everybody, evidence at least as strong as the prior is against it.
-    """
-    found = []
-    ranked = sorted({part.tobytes(): part for part in parts}.values(), key=lambda part: (-len(part), part.tolist()))
-    # A part or its rest that is too small now only gets smaller as other parts are taken out.
-    common = (membership_matrix(cells, kept).T @ membership_matrix(cells, ranked)).toarray()
-    size = np.array([len(part) for part in ranked])
-    for whole, shared in zip(kept, common, strict=True):
-        enough = (shared >= 0.8 * size) & (shared >= MIN_MEMBERS) & (len(whole) - shared >= MIN_MEMBERS)
-        for part in (ranked[place] for place in np.flatnonzero(enough)):
-            inside = np.intersect1d(part, whole, assume_unique=True)
-            rest = np.setdiff1d(whole, part, assume_unique=True)
-            if len(inside) < 0.8 * len(part) or len(inside) < MIN_MEMBERS or len(rest) < MIN_MEMBERS:
-                continue
-            if _median_given(cells, inside, rest) < np.log2(cells.accounts / len(rest)):
-                found.append(inside)
-                whole = rest
-        found.append(whole)
-    return found
-
-
-def _median_given(cells: Cells, part: Ints, rest: Ints) -> float:
-    """Bits of the median account of ``part`` for belonging to ``rest``, a value's frequency taken over everybody."""
-    here = cells.of(np.union1d(part, rest))
-    stock = np.full(len(cells.incidence.degree), -1, dtype=np.int64)
-    stock[here.value] = 0
-    seen = evidence(here, membership_matrix(cells, [rest]), stock, against_all=True)
-    total = np.full(cells.accounts, -np.inf)
-    total[seen.account] = seen.total
-    return float(np.median(total[part]))
-
-
-def _inherit(final: Sequence[Ints], kept: Sequence[Ints], stability: Sequence[float]) -> list[float]:
-    """Each settled group has the stability of the group that it overlaps most."""
-    return [max(zip((np.intersect1d(group, other, assume_unique=True).size for other in kept), stability,
-                    strict=True), default=(0, 0.0))[1] for group in final]

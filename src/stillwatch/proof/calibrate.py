@@ -12,9 +12,11 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from stillwatch.engine import Engine, connect
-from stillwatch.judge import ORDINARY, Explanations, fit
+from stillwatch.judge import ORDINARY, Explanations, fit, reads_text
 from stillwatch.pipeline import Claims, ScanInputs, claims_of, observe
+from stillwatch.proof.scenario import load
 from stillwatch.proof.simulate import simulate
+from stillwatch.proof.vary import varied
 from stillwatch.settings import DeploymentKey, load_settings
 
 __all__ = ["Example", "examples", "fit_explanations", "log_scores", "prior_only_score", "said_of"]
@@ -37,19 +39,20 @@ class Example:
         return f"{Path(self.scenario).stem}/{self.name.rstrip('0123456789').rstrip('-')}"
 
 
-def examples(scenario: str | Path, seeds: Sequence[int], *, scale: float = 1.0,
-             prompts: str | None = None) -> Iterator[Example]:
+def examples(scenario: str | Path, seeds: Sequence[int], *, scale: float = 1.0, prompts: str | None = None,
+             vary: bool = False) -> Iterator[Example]:
     """Simulate a scenario, link it as a scan does, and measure every group that linking finds.
 
-    A group has the label that most of its exchanges have in truth; ``ordinary`` where that is none. The key is fixed:
-    nothing measured depends on it.
+    With ``vary`` every seed has other numbers too (see ``varied``). A group has the label that most of its exchanges
+    have in truth; ``ordinary`` where that is none. The key is fixed: nothing measured depends on it.
     """
     key = DeploymentKey(bytes(32))
     settings = load_settings()
     for seed in seeds:
         with tempfile.TemporaryDirectory() as folder, connect(settings.engine) as engine:
             traffic = Path(folder) / "traffic"
-            simulate(scenario, traffic, scale=scale, seed=seed, prompts=prompts)
+            told = load(scenario)
+            simulate(varied(told, seed) if vary else told, traffic, scale=scale, seed=seed, prompts=prompts)
             inputs = ScanInputs([str(traffic / "exchanges")], accounts=traffic / "accounts.parquet")
             reduced = observe(engine, inputs, Path(folder) / "staged", settings=settings, key=key)
             claims = claims_of(engine, reduced, settings=settings, key=key)
@@ -93,15 +96,17 @@ def _labels(engine: Engine, claims: Claims, truth: Path) -> tuple[dict[str, str]
 
 
 def fit_explanations(known: Sequence[Example], features: Sequence[str], made_from: str) -> Explanations:
-    """Fit densities, and the temper that scores best on styles of groups left out of the fit."""
-    tempers = np.round(np.arange(0.1, 1.01, 0.1), 2)
-    scores = log_scores(known, features, tempers.tolist())
-    # Scores that differ by less than a hundredth are alike: of those the sharpest is taken.
-    best = float(tempers[np.flatnonzero(np.array(scores) > max(scores) - 0.01)[-1]])
-    return _fitted(known, features, best, made_from)
+    """Fit densities, and the tempers that score best on styles of groups left out of the fit."""
+    tempers = np.round(np.arange(0.1, 1.01, 0.1), 2).tolist()
+    best = {}
+    for read, scores in log_scores(known, features, tempers).items():
+        # Scores that differ by less than a hundredth are alike: of those the sharpest is taken.
+        best[read] = tempers[np.flatnonzero(np.array(scores) > max(scores) - 0.01)[-1]] if scores else 1.0
+    return _fitted(known, features, (best[True], best[False]), made_from)
 
 
-def _fitted(known: Sequence[Example], features: Sequence[str], temper: float, made_from: str = "") -> Explanations:
+def _fitted(known: Sequence[Example], features: Sequence[str], tempers: tuple[float, float] = (1.0, 1.0),
+            made_from: str = "") -> Explanations:
     """Fit with each style worth the square root of its number of groups.
 
     Ten seeds of one class are ten looks at one class, not ten classes: counted singly, they would make the densities
@@ -109,30 +114,35 @@ def _fitted(known: Sequence[Example], features: Sequence[str], temper: float, ma
     """
     count = Counter((e.label, e.style) for e in known)
     weights = [count[e.label, e.style] ** -0.5 for e in known]
-    return fit([(e.label, e.features) for e in known], features, temper=temper, made_from=made_from, weights=weights)
+    return fit([(e.label, e.features) for e in known], features, temper=tempers[0], blind_temper=tempers[1],
+               made_from=made_from, weights=weights)
 
 
-def log_scores(known: Sequence[Example], features: Sequence[str], tempers: Sequence[float]) -> list[float]:
-    """Log score a temper of "distillation or not" on styles that the fit has not seen, the two counted alike.
+def log_scores(known: Sequence[Example], features: Sequence[str],
+               tempers: Sequence[float]) -> dict[bool, list[float]]:
+    """Log score a temper of "distillation or not" on styles that the fit has not seen, the two counted alike; for
+    groups whose texts are known (``True``) and for others.
 
     Each style is judged by densities fitted to the other styles, at even odds of distillation. Generation that is
     permitted is left out: nothing but the agreement on file, which ends the question, tells it apart. So is a style
-    that is the only one of its verdict.
+    that is the only one of its verdict. A list is empty where no group is of its sort.
     """
-    said: dict[float, dict[bool, list[float]]] = {temper: {True: [], False: []} for temper in tempers}
+    said: dict[tuple[bool, bool], list[list[float]]] = {}
     for label, style in sorted({(e.label, e.style) for e in known}):
         rest = [e for e in known if e.style != style]
         mine = [e for e in known if (e.label, e.style) == (label, style) and not e.permitted]
         if label not in {e.label for e in rest} or not mine:
             continue
-        fitted = _fitted(rest, features, 1.0)
-        for temper, scores in said.items():
-            tempered = replace(fitted, temper=temper)
-            for e in mine:
-                guilty = next(w.probability for w in tempered.weigh(e.features, 0.5) if w.verdict == "distillation")
-                right = guilty if label == "distillation" else 1.0 - guilty
-                scores[label == "distillation"].append(float(np.log(max(right, 1e-12))))
-    return [float(np.mean([np.mean(kind) for kind in scores.values() if kind])) for scores in said.values()]
+        fitted = _fitted(rest, features)
+        for e in mine:
+            guilty = np.array([replace(fitted, temper=temper, blind_temper=temper).guilt(e.features, 0.5)
+                               for temper in tempers])
+            right = guilty if label == "distillation" else 1.0 - guilty
+            said.setdefault((reads_text(e.features), label == "distillation"), []).append(
+                np.log(np.maximum(right, 1e-12)).tolist())
+    return {read: np.mean([np.mean(scores, axis=0) for (known_text, _), scores in said.items() if known_text == read],
+                          axis=0).tolist() if any(known_text == read for known_text, _ in said) else []
+            for read in (True, False)}
 
 
 def prior_only_score() -> float:
@@ -142,5 +152,4 @@ def prior_only_score() -> float:
 
 def said_of(explanations: Explanations, example: Example, prior: float) -> tuple[str, float]:
     """The verdict on an example and its probability of distillation, at a prior."""
-    weighed = explanations.weigh(example.features, prior)
-    return weighed[0].verdict, next(w.probability for w in weighed if w.verdict == "distillation")
+    return explanations.weigh(example.features, prior)[0].verdict, explanations.guilt(example.features, prior)

@@ -44,6 +44,7 @@ from stillwatch.schema.vocabularies import (
     PHASE,
     QUARANTINE_REASON,
     SIGHTING_KIND,
+    TOOL_FAMILIES,
     VERDICT,
     VOCABULARIES,
 )
@@ -141,6 +142,7 @@ __all__ = [
     "TABLES",
     "TEXTS",
     "TIMESTAMP",
+    "TOOL_FAMILIES",
     "TRUE_ACCOUNTS",
     "TRUE_CAMPAIGNS",
     "TRUE_EXCHANGES",

@@ -160,6 +160,10 @@ FAMILY_OF: Mapping[str, tuple[str, int]] = {
 }
 """Kind of sighting → its family and its level in it: a higher level is a finer agreement of the same comparison."""
 
+TOOL_FAMILIES: frozenset[str] = frozenset({"client", "sampling", "content"})
+"""Families of what comes with a tool: whoever runs the same program sends from the same library, with the same sampling
+and, where it brings prompts, the same wordings. Two operators may share all of it and nothing else."""
+
 QUARANTINE_REASON = Vocabulary(
     "quarantine_reason",
     "Why a record was set aside.",

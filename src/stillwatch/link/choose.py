@@ -1,0 +1,72 @@
+"""Settled groups of several proposals → the groups that are reported."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from stillwatch.link.cells import Cells
+from stillwatch.link.evidence import evidence, stock_of
+from stillwatch.link.incidence import Ints
+from stillwatch.link.operations import operations
+from stillwatch.link.settle import Group, alike, describe, membership_matrix, settle
+
+__all__ = ["choose", "groups_of"]
+
+_RECURS = 0.5  # Jaccard index from which a group of one proposal is found again in another
+
+
+def groups_of(cells: Cells, proposals: Iterable[Sequence[Ints]], seed: int) -> list[Group]:
+    """Settle every list of proposals by itself, and choose among what came out; strongest first."""
+    return choose(cells, (describe(cells, settle(cells, proposed)) for proposed in proposals), seed)
+
+
+def choose(cells: Cells, settled: Iterable[Sequence[Group]], seed: int) -> list[Group]:
+    """Choose among lists of settled groups, take apart what is run apart, and settle that together; strongest first.
+
+    Groups are taken from the densest evidence a member down; one of which more than half is taken already is left
+    out: unions of what has nothing in common are less dense than their parts. In how many of the lists a group
+    is found again is its stability (stability selection; Meinshausen & Bühlmann 2010). It is reported and
+    decides nothing: a campaign may show at one resolution alone, and what chance makes is for decoys to say.
+    """
+    pool: list[tuple[float, int, Ints]] = []
+    lists = 0
+    for lists, groups in enumerate(settled, start=1):
+        pool += [(group.score / len(group.members), lists, group.members) for group in groups]
+    if not pool:
+        return []
+    pool.sort(key=lambda entry: (-entry[0], entry[2].tolist(), entry[1]))
+    members = [entry[2] for entry in pool]
+    taken = np.zeros(cells.accounts, dtype=bool)
+    kept, stability = [], []
+    for group, others in zip(members, alike(members, _RECURS), strict=True):
+        times = len({pool[other][1] for other in others})
+        if taken[group].mean() <= 0.5:
+            kept.append(group)
+            stability.append(times / lists)
+            taken[group] = True
+    final = settle(cells, *operations(cells, kept, seed))
+    described = describe(cells, final, _inherit(final, kept, stability))
+    return sorted(_more_than_a_value(cells, described), key=lambda group: (-group.score, group.members.tolist()))
+
+
+def _more_than_a_value(cells: Cells, groups: Sequence[Group]) -> list[Group]:
+    """Leave out groups that are no more than everybody who carries some value.
+
+    Whoever uses one browser shares it with all of the group and with nobody outside it: against those outside, such a
+    group always looks good. Against everybody, its value is as common as it is, and the group costs more to name than
+    it tells.
+    """
+    if not groups:
+        return []
+    member = membership_matrix(cells, [group.members for group in groups])
+    seen = evidence(cells, member, stock_of(cells, member), against_all=True, members_only=True)
+    told = np.bincount(seen.group[seen.member], weights=seen.total[seen.member], minlength=len(groups))
+    return [group for group, bits in zip(groups, told, strict=True) if bits > group.choice]
+
+
+def _inherit(final: Sequence[Ints], kept: Sequence[Ints], stability: Sequence[float]) -> list[float]:
+    """Each settled group has the stability of the group that it overlaps most."""
+    return [max(zip((np.intersect1d(group, other, assume_unique=True).size for other in kept), stability,
+                    strict=True), default=(0, 0.0))[1] for group in final]
