@@ -100,6 +100,8 @@ CREATE TABLE "findings"."campaigns" (
   "evidence_for" VARCHAR ARRAY,
   "evidence_against" VARCHAR ARRAY,
   "missing" VARCHAR ARRAY,
+  "case_id" BIGINT,
+  "decision" VARCHAR CHECK ("decision" IN ('none', 'cleared', 'new_evidence', 'confirmed')),
   PRIMARY KEY ("campaign_id")
 );
 
@@ -248,6 +250,84 @@ CREATE TABLE "content"."classified" (
   "benchmark" VARCHAR,
   "harvest" DOUBLE PRECISION,
   PRIMARY KEY ("exchange_id")
+);
+
+CREATE TABLE "cases"."cases" (
+  "case_id" BIGINT NOT NULL,
+  "campaign_id" VARCHAR NOT NULL,
+  "state" VARCHAR NOT NULL CHECK ("state" IN ('open', 'confirmed', 'dismissed', 'appealed', 'merged')),
+  "verdict" VARCHAR CHECK ("verdict" IN ('distillation', 'benchmarking', 'shared_application', 'shared_network', 'education', 'reseller', 'batch_processing', 'enterprise', 'undetermined')),
+  "decided_at" VARCHAR,
+  "decided_by" VARCHAR,
+  "decided_snapshot" BIGINT,
+  "parent" BIGINT,
+  "merged_into" BIGINT,
+  "sampled" BOOLEAN NOT NULL,
+  "opened_at" VARCHAR NOT NULL,
+  PRIMARY KEY ("case_id")
+);
+
+CREATE TABLE "cases"."snapshots" (
+  "snapshot_id" BIGINT NOT NULL,
+  "case_id" BIGINT NOT NULL,
+  "taken_at" VARCHAR NOT NULL,
+  "campaign_id" VARCHAR NOT NULL,
+  "lineage_id" VARCHAR,
+  "evidence_digest" VARCHAR NOT NULL,
+  "key_fingerprint" VARCHAR,
+  "version" VARCHAR,
+  "verdict" VARCHAR NOT NULL CHECK ("verdict" IN ('distillation', 'benchmarking', 'shared_application', 'shared_network', 'education', 'reseller', 'batch_processing', 'enterprise', 'undetermined')),
+  "probability" DOUBLE PRECISION NOT NULL,
+  "q_value" DOUBLE PRECISION,
+  "accounts" BIGINT NOT NULL,
+  "exchanges" BIGINT,
+  "least_bits" DOUBLE PRECISION NOT NULL,
+  PRIMARY KEY ("snapshot_id")
+);
+
+CREATE TABLE "cases"."evidence" (
+  "snapshot_id" BIGINT NOT NULL,
+  "kind" VARCHAR NOT NULL,
+  "value" VARCHAR NOT NULL,
+  "accounts" BIGINT,
+  "bits" DOUBLE PRECISION NOT NULL,
+  PRIMARY KEY ("snapshot_id", "kind", "value")
+);
+
+CREATE TABLE "cases"."accounts" (
+  "token" VARCHAR NOT NULL,
+  "account_id" VARCHAR NOT NULL,
+  PRIMARY KEY ("token")
+);
+
+CREATE TABLE "cases"."members" (
+  "case_id" BIGINT NOT NULL,
+  "token" VARCHAR NOT NULL,
+  "role" VARCHAR NOT NULL CHECK ("role" IN ('member', 'removed')),
+  "snapshot_id" BIGINT NOT NULL,
+  "probability" DOUBLE PRECISION,
+  "exchanges" BIGINT,
+  PRIMARY KEY ("case_id", "token")
+);
+
+CREATE TABLE "cases"."texts" (
+  "text_id" BIGINT NOT NULL,
+  "salt" VARCHAR NOT NULL,
+  "words" VARCHAR NOT NULL,
+  PRIMARY KEY ("text_id")
+);
+
+CREATE TABLE "cases"."audit" (
+  "entry" BIGINT NOT NULL,
+  "case_id" BIGINT,
+  "at" VARCHAR NOT NULL,
+  "by" VARCHAR NOT NULL,
+  "act" VARCHAR NOT NULL CHECK ("act" IN ('open', 'sample', 'see', 'reopen', 'confirm', 'dismiss', 'split', 'merge', 'remove_account', 'restore_account', 'note', 'appeal', 'erase')),
+  "text_id" BIGINT,
+  "text_digest" VARCHAR,
+  "before" VARCHAR,
+  "after" VARCHAR,
+  PRIMARY KEY ("entry")
 );
 
 CREATE TABLE "work"."ingested" (

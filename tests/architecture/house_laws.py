@@ -25,11 +25,16 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "folders": frozenset({"errors"}),
     "engine": frozenset({"errors", "settings", "schema"}),
     **dict.fromkeys(STAGES, GROUND),
-    "pipeline": GROUND | {*STAGES},
-    "proof": GROUND | {"pipeline", *STAGES},
+    "digests": frozenset(),
+    # People's decisions are no stage, but like one they know the ground floor alone.
+    "cases": GROUND | {"digests"},
+    "pipeline": GROUND | {"cases", "digests", *STAGES},
+    # Reruns a scan to compare it with what was sealed.
+    "sealing": GROUND | {"digests", "pipeline"},
+    "proof": GROUND | {"digests", "pipeline", *STAGES},
     "report": frozenset({"schema", "errors", "settings"}),
     "console": GROUND | {"pipeline", "report", *STAGES},
-    "cli": GROUND | {"pipeline", "proof", "report", "console", *STAGES},
+    "cli": GROUND | {"cases", "pipeline", "proof", "report", "console", "sealing", *STAGES},
     "": GROUND | {"pipeline", *STAGES},
     "__main__": frozenset({"cli"}),
 }

@@ -36,6 +36,9 @@ def test_every_room_of_the_layout_is_known():
     ground = {"schema", "engine", "errors", "settings", "folders"}
     assert all(laws.MAY_IMPORT[stage] == ground for stage in laws.STAGES)
     assert laws.MAY_IMPORT["folders"] == {"errors"}
+    # Two rooms beside the layout's: decisions know no stage, and what seals is only let near the whole pipeline.
+    assert laws.MAY_IMPORT["cases"] == ground | {"digests"}
+    assert laws.MAY_IMPORT["sealing"] == ground | {"digests", "pipeline"}
     assert [room for room, allowed in laws.MAY_IMPORT.items() if "proof" in allowed] == ["cli"]
 
 
@@ -66,6 +69,9 @@ BROKEN = {
         ("__init__.py", "from stillwatch.proof import simulate", "the package may not import proof"),
         ("engine.py", "import stillwatch.link.pairs", "engine may not import link"),
         ("act/a.py", "from stillwatch.unheard import x", "act may not import unheard"),
+        ("cases/a.py", "from stillwatch.judge import verdict", "cases may not import judge"),
+        ("sealing/a.py", "from stillwatch.cases import store", "sealing may not import cases"),
+        ("judge/a.py", "from stillwatch.cases import honour", "judge may not import cases"),
         ("unheard/a.py", "", "the layout has no room 'unheard'"),
     ],
     laws.engines_and_web_stay_in_their_rooms: [

@@ -10,13 +10,13 @@ from typer.core import TyperGroup
 
 from stillwatch import __version__
 
-__all__ = ["app", "main"]
+__all__ = ["STYLE", "app", "main"]
 
 # In the order in which help lists them: each is a function of a module of its name.
-_COMMANDS = ("scan", "report", "classify", "link", "explain", "expand", "simulate", "evaluate", "power", "ingest",
-             "key")
+_COMMANDS = ("scan", "report", "classify", "link", "explain", "expand", "case", "diff", "seal", "verify", "simulate",
+             "evaluate", "power", "ingest", "key")
 # A traceback with local variables would print prompts.
-_STYLE: dict[str, Any] = {"pretty_exceptions_enable": False, "rich_markup_mode": "rich",
+STYLE: dict[str, Any] = {"pretty_exceptions_enable": False, "rich_markup_mode": "rich",
                           "context_settings": {"help_option_names": ["-h", "--help"]}}
 
 
@@ -31,8 +31,12 @@ class _Commands(TyperGroup):
         """The command of a name; for an unknown one, all are made ready to be suggested."""
         for name in (cmd_name,) if cmd_name in _COMMANDS else _COMMANDS:
             if name not in self.commands:
-                alone = typer.Typer(**_STYLE)
                 run = getattr(import_module(f"stillwatch.cli.{name}"), name)
+                if isinstance(run, typer.Typer):
+                    # A command with commands of its own.
+                    self.add_command(typer.main.get_group(run), name)
+                    continue
+                alone = typer.Typer(**STYLE)
                 alone.command(name, no_args_is_help=name != "key")(run)
                 self.add_command(typer.main.get_command(alone), name)
         return self.commands.get(cmd_name)
@@ -44,7 +48,7 @@ app = typer.Typer(
     help="Finds, proves and stops unauthorised distillation of language models.\n\n"
          "Start with: stillwatch scan LOGS --accounts ACCOUNTS",
     no_args_is_help=True,
-    **_STYLE,
+    **STYLE,
 )
 
 

@@ -44,6 +44,8 @@ def scan(
     networks: Annotated[list[Path] | None, typer.Option(exists=True, dir_okay=False, help="Your own MMDB or prefix list"
                                                         " (VPN, Tor, hosting); repeatable; it wins over what is"
                                                         " shipped.")] = None,
+    cases: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="Case store: what a person dismissed"
+                                               " there stays cleared unless there is new evidence.")] = None,
     engine: Annotated[str | None, typer.Option(help="Engine for the table work.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of every randomised step.")] = None,
     decoys: Annotated[int | None, typer.Option(help="Decoy data sets behind every q-value.")] = None,
@@ -69,11 +71,13 @@ def scan(
       stillwatch scan 'logs/2026-11-*.jsonl.zst' --json | jq .detections
 
       stillwatch scan gateway.csv --mapping columns.yaml
+
+      stillwatch scan logs/ --accounts accounts.parquet --cases cases.db
     """
     settings = load_settings(engine=engine, seed=seed, decoys=decoys, decoy_seconds=decoy_seconds, prior=prior,
                              memory=memory, threads=threads)
     key = deployment_key(quiet or as_json)
-    given = ScanInputs(inputs, accounts, launches, agreements, networks or (), format_name, mapping)
+    given = ScanInputs(inputs, accounts, launches, agreements, networks or (), format_name, mapping, cases)
     with ProgressWatcher(quiet) as watcher:
         summary = run_scan(given, out, settings=settings, key=key, watcher=watcher)
         watcher.stage("writing the report")

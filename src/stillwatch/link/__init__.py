@@ -6,7 +6,7 @@ from stillwatch.link.incidence import Incidence, encode
 from stillwatch.link.learn import LinkModel
 from stillwatch.link.linking import Linked, find_groups, group_name, link
 from stillwatch.link.score import shared_values
-from stillwatch.link.settle import MIN_MEMBERS, Group
+from stillwatch.link.settle import MIN_MEMBERS, Group, part_of
 from stillwatch.link.streams import Stream, attributed, separate
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "find_groups",
     "group_name",
     "link",
+    "part_of",
     "separate",
     "shared_values",
 ]

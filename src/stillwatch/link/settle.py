@@ -15,7 +15,7 @@ from stillwatch.link.evidence import Evidence, evidence, stock_of
 from stillwatch.link.incidence import Ints
 from stillwatch.link.pairs import Floats
 
-__all__ = ["MIN_MEMBERS", "Group", "alike", "describe", "membership_matrix", "settle"]
+__all__ = ["MIN_MEMBERS", "Group", "alike", "describe", "membership_matrix", "part_of", "settle"]
 
 MIN_MEMBERS = 3
 """Fewest accounts of a group. Two accounts that share a card are a household more often than not, and an account
@@ -47,6 +47,20 @@ class Group:
     def score(self) -> float:
         """Evidence of all members, less what choosing these accounts out of all would give by itself."""
         return float(self.strength.sum()) - self.choice
+
+
+def part_of(group: Group, places: Ints, accounts: int) -> Group | None:
+    """The group of only the members at ``places``, with the evidence that they showed in the whole.
+
+    ``accounts`` is how many there are in all. ``None`` where the part is too small to be judged or no longer shows
+    more than choosing it would by itself.
+    """
+    if len(places) < MIN_MEMBERS:
+        return None
+    bits = group.bits[places]
+    part = Group(group.members[places], group.probability[places], bits, bits.sum(axis=0),
+                 float(choice(accounts, len(places))), group.stability)
+    return part if part.score > 0 else None
 
 
 def choice(accounts: int, members: Ints | int) -> Floats:

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from stillwatch.cases import NOBODY, Rulings
 from stillwatch.engine import Engine
 from stillwatch.judge import Explanations, Judged, Knowledge, Measured, Surroundings, judge, measure
 from stillwatch.link import Linked, link
 from stillwatch.pipeline.candidates import AttributedWork, Candidates, attribute, candidates_of
+from stillwatch.pipeline.decided import apart
 from stillwatch.pipeline.observing import Reduced
 from stillwatch.schema import FAMILY_OF
 from stillwatch.settings import DeploymentKey, Settings
@@ -38,9 +40,14 @@ class Claims:
         return [candidate.accounts for candidate in self.found.candidates]
 
 
-def claims_of(engine: Engine, reduced: Reduced, *, settings: Settings, key: DeploymentKey) -> Claims:
-    """Link accounts, attribute exchanges to the groups, and measure what each group did."""
-    linked = link(reduced.sightings, FAMILY_OF, seed=settings.seed)
+def claims_of(engine: Engine, reduced: Reduced, *, settings: Settings, key: DeploymentKey,
+              rulings: Rulings = NOBODY) -> Claims:
+    """Link accounts, attribute exchanges to the groups, and measure what each group did.
+
+    Groups are taken apart first where people did so (``rulings``): whom they removed is nobody's member, and sends
+    nothing of a group's.
+    """
+    linked = apart(link(reduced.sightings, FAMILY_OF, seed=settings.seed), rulings)
     found = candidates_of(linked, reduced.sightings, key)
     work = attribute(engine, reduced.staged, reduced.texts, reduced.content, found.members,
                      reduced.profiles)

@@ -40,6 +40,7 @@ class ScanInputs:
     networks: Sequence[Path] = ()
     format: str | None = None
     mapping: Path | None = None
+    cases: Path | None = None
 
 
 @dataclass(frozen=True)

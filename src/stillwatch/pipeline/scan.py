@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from stillwatch import __version__
+from stillwatch.digests import code_digest, file_digest
 from stillwatch.engine import Engine, connect, engine_versions
 from stillwatch.folders import check_target, new_folder
 from stillwatch.judge import Judged, shipped
@@ -22,6 +23,7 @@ from stillwatch.link import Linked
 from stillwatch.pipeline.assess import Claims, claims_of, judge_claims, likely_members
 from stillwatch.pipeline.candidates import findings_tables
 from stillwatch.pipeline.crew import peak_memory
+from stillwatch.pipeline.decided import decided, rulings_of, told_decisions
 from stillwatch.pipeline.decoys import Decoys, make_decoys
 from stillwatch.pipeline.observing import Reduced, ScanInputs, observe
 from stillwatch.pipeline.watch import Clock, Quiet, Watcher
@@ -46,8 +48,9 @@ def scan(inputs: ScanInputs, out: Path, *, settings: Settings, key: DeploymentKe
     used; bad records are quarantined instead.
     """
     check_target(out, is_findings, "findings folder")
+    beside = _beside(inputs)
     clock = Clock(watcher or Quiet())
-    explanations = shipped()
+    explanations, rulings = shipped(), rulings_of(inputs.cases)
     with (
         new_folder(out, is_findings, "findings folder") as draft,
         _scratch(draft) as work,
@@ -55,12 +58,12 @@ def scan(inputs: ScanInputs, out: Path, *, settings: Settings, key: DeploymentKe
     ):
         reduced = observe(engine, inputs, work / "staged", settings=settings, key=key, clock=clock)
         with clock.stage("linking accounts"):
-            claims = claims_of(engine, reduced, settings=settings, key=key)
+            claims = claims_of(engine, reduced, settings=settings, key=key, rulings=rulings)
         likely = likely_members(claims, explanations, settings.prior)
         decoys = make_decoys(reduced, claims.scores, claims.groups, likely, settings, clock)
         with clock.stage("judging"):
             q, floor, per_set = decoys.q_values(claims.scores)
-            judged = judge_claims(reduced, claims, q, floor, explanations, settings)
+            judged = decided(judge_claims(reduced, claims, q, floor, explanations, settings), rulings, key)
             _write_tables(engine, draft, reduced, claims, judged, key)
             summary = _outcome(reduced, claims, decoys, judged)
             if claims.found.candidates:
@@ -68,6 +71,7 @@ def scan(inputs: ScanInputs, out: Path, *, settings: Settings, key: DeploymentKe
             summary["conditional_on"] = explanations.made_from
         shutil.copyfile(reduced.ingested.quarantine, draft / "quarantine.jsonl")
         summary |= _about(inputs, reduced, settings, key)
+        summary |= {"beside": beside, "decisions": told_decisions(rulings, judged, key)}
         summary["timings"] = clock.seconds
         # An upper bound where processes made decoys: each may have held its most at another time.
         summary["peak_memory_bytes"] = peak_memory() + decoys.peak_memory
@@ -131,6 +135,14 @@ def _caps(linked: Linked) -> list[dict[str, Any]]:
             for kind, count in sorted(capped.items())]
 
 
+def _beside(inputs: ScanInputs) -> list[dict[str, str]]:
+    """The files that were given beside the logs, by role, as they were before they were read."""
+    given = [("accounts", inputs.accounts), ("launches", inputs.launches), ("agreements", inputs.agreements),
+             ("mapping", inputs.mapping), *(("networks", path) for path in inputs.networks)]
+    return [{"role": role, "path": path.name, "digest": file_digest(path)} for role, path in given
+            if path is not None and path.is_file()]
+
+
 def _about(inputs: ScanInputs, reduced: Reduced, settings: Settings, key: DeploymentKey) -> dict[str, Any]:
     """Where the findings come from: inputs, counts, settings, versions."""
     ingested = reduced.ingested
@@ -138,12 +150,14 @@ def _about(inputs: ScanInputs, reduced: Reduced, settings: Settings, key: Deploy
     times = [t for t in (*span["first_seen"].to_pylist(), *span["last_seen"].to_pylist()) if t is not None]
     return {
         "version": __version__,
+        "code": code_digest(),
         "command": "scan",
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "seed": settings.seed,
         "engine": settings.engine,
         "versions": engine_versions() | {"pyarrow": pa.__version__},
         "key_fingerprint": key.fingerprint,
+        "format": inputs.format,
         "settings": settings.model_dump(mode="json"),
         "inputs": [{"path": f.path, "format": f.format, "container": f.container, "compression": f.compression,
                     "digest": f.digest, **f.counts.as_dict()} for f in ingested.files],

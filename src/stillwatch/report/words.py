@@ -83,6 +83,8 @@ def standing(campaign: Campaign) -> str:
     """What a candidate campaign is called in a list: its verdict, with detections told from suspicions."""
     if campaign.detected:
         return "DETECTED"
+    if campaign.row["decision"] == "cleared":
+        return "cleared"
     verdict = str(campaign.row["verdict"])
     return "suspected" if verdict == "distillation" else name(verdict)
 

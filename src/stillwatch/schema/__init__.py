@@ -3,6 +3,16 @@
 Arrow schemas, validation and the reference documentation are rendered from these declarations.
 """
 
+from stillwatch.schema.cases import (
+    CASE_ACCOUNTS,
+    CASE_AUDIT,
+    CASE_EVIDENCE,
+    CASE_MEMBERS,
+    CASE_TABLES,
+    CASE_TEXTS,
+    CASES,
+    SNAPSHOTS,
+)
 from stillwatch.schema.findings import (
     ACTIVITY,
     ATTRIBUTED,
@@ -22,6 +32,10 @@ from stillwatch.schema.validate import conform, empty
 from stillwatch.schema.vocabularies import (
     ACCOUNT_KIND,
     CAPABILITY,
+    CASE_ACT,
+    CASE_ROLE,
+    CASE_STATE,
+    DECISION,
     FAMILY,
     FAMILY_OF,
     KIND_WORDS,
@@ -70,6 +84,7 @@ TABLES: tuple[Table, ...] = (
     TRUE_ACCOUNTS,
     POWER,
     CLASSIFIED,
+    *CASE_TABLES,
     INGESTED,
     STAGED,
     TEXTS,
@@ -91,6 +106,17 @@ __all__ = [
     "CAMPAIGNS",
     "CAPABILITY",
     "CLASSIFIED",
+    "CASES",
+    "CASE_ACCOUNTS",
+    "CASE_ACT",
+    "CASE_AUDIT",
+    "CASE_EVIDENCE",
+    "CASE_MEMBERS",
+    "CASE_ROLE",
+    "CASE_STATE",
+    "CASE_TABLES",
+    "CASE_TEXTS",
+    "DECISION",
     "EDGES",
     "EVIDENCE",
     "EXCHANGES",
@@ -114,6 +140,7 @@ __all__ = [
     "SAMPLING",
     "SIGHTINGS",
     "SIGHTING_KIND",
+    "SNAPSHOTS",
     "STAGED",
     "TABLES",
     "TEXTS",

@@ -7,6 +7,7 @@ import pyarrow as pa
 from stillwatch.schema.model import TIMESTAMP, Column, Sensitivity, Table
 from stillwatch.schema.vocabularies import (
     CAPABILITY,
+    DECISION,
     PHASE,
     QUARANTINE_REASON,
     VERDICT,
@@ -74,6 +75,9 @@ CAMPAIGNS = Table(
         Column("evidence_for", pa.list_(pa.string()), "what speaks for harvesting, plain sentences"),
         Column("evidence_against", pa.list_(pa.string()), "what speaks against, plain sentences"),
         Column("missing", pa.list_(pa.string()), "inputs that this judgement had to do without"),
+        Column("case_id", pa.int64(), "case of the store given with `--cases` that it belongs to, or null"),
+        Column("decision", pa.string(), "what a person's decision made of it; null without a case",
+               vocabulary=DECISION),
     ),
     key=("campaign_id",),
 )

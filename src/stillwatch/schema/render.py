@@ -16,6 +16,7 @@ GROUPS_OF_TABLES = {
     "content": ("Content", "What `classify` writes, one file of the format that its name says."),
     "truth": ("Truth", "Labels: what `simulate` writes below `truth/` and `evaluate` reads. No scan sees them."),
     "power": ("Power", "What `power` writes about what would be found. Internal: not for sharing."),
+    "cases": ("Cases", "What a case store holds, an SQLite file; change it through `stillwatch case` only."),
     "work": ("Working tables", "What the stages hand to each other. None of them is a promise to users."),
 }
 _LEVELS = {

@@ -198,6 +198,58 @@ OPERATION = Vocabulary(
     closed=False,
 )
 
+CASE_STATE = Vocabulary(
+    "case_state",
+    "Where a case stands.",
+    {
+        "open": "nobody has decided yet",
+        "confirmed": "a person found the claim to be right",
+        "dismissed": "a person found it to be wrong: its accounts stay cleared unless there is new evidence",
+        "appealed": "a decision is contested and not in force; somebody has to decide again",
+        "merged": "it is part of another case now",
+    },
+)
+
+CASE_ROLE = Vocabulary(
+    "case_role",
+    "What an account is in a case.",
+    {
+        "member": "it is one of the group",
+        "removed": "a person took it out: scans leave it out of the group",
+    },
+)
+
+CASE_ACT = Vocabulary(
+    "case_act",
+    "What was done to a case.",
+    {
+        "open": "opened from a campaign of a findings folder",
+        "sample": "chosen for review by chance",
+        "see": "seen again in other findings",
+        "reopen": "opened again by the new evidence that the entry names",
+        "confirm": "decided: the claim is right",
+        "dismiss": "decided: the claim is wrong",
+        "split": "accounts taken out into a case of their own",
+        "merge": "joined with another case",
+        "remove_account": "an account taken out",
+        "restore_account": "an account that was taken out put back",
+        "note": "a note written",
+        "appeal": "a decision contested",
+        "erase": "an account erased from the store",
+    },
+)
+
+DECISION = Vocabulary(
+    "decision",
+    "What people's decisions made of a campaign in a scan.",
+    {
+        "none": "a case is open and nobody has decided",
+        "cleared": "a person dismissed it, and nothing new of substance has come: it is no detection",
+        "new_evidence": "a person dismissed it, and there is new evidence, which the explanation names",
+        "confirmed": "a person confirmed it; that changes no figure",
+    },
+)
+
 VOCABULARIES: tuple[Vocabulary, ...] = (
     VERDICT,
     CAPABILITY,
@@ -209,6 +261,10 @@ VOCABULARIES: tuple[Vocabulary, ...] = (
     SIGHTING_KIND,
     QUARANTINE_REASON,
     OPERATION,
+    DECISION,
+    CASE_STATE,
+    CASE_ROLE,
+    CASE_ACT,
 )
 
 KIND_WORDS: Mapping[str, str] = {

@@ -9,15 +9,15 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from stillwatch import __version__
+from stillwatch.digests import code_digest, file_digest
 from stillwatch.engine import engine_versions
 from stillwatch.errors import UsageError
 from stillwatch.ingest.sources import find
@@ -142,8 +142,8 @@ def sources_of(inputs: ScanInputs, settings: Settings, key: DeploymentKey, seed:
     beside: Sequence[Path | None] = (inputs.accounts, inputs.launches, inputs.agreements, inputs.mapping,
                                      *inputs.networks)
     return {
-        "logs": [_digest(file.path) for file in find(inputs.logs) if file.regular],
-        "beside": [None if path is None else _digest(path) for path in beside],
+        "logs": [file_digest(file.path) for file in find(inputs.logs) if file.regular],
+        "beside": [None if path is None else file_digest(path) for path in beside],
         "format": inputs.format,
         "key": key.fingerprint,
         "seed": seed,
@@ -151,7 +151,7 @@ def sources_of(inputs: ScanInputs, settings: Settings, key: DeploymentKey, seed:
                      if name not in _WITHOUT_EFFECT},
         "version": __version__,
         "versions": engine_versions() | {"pyarrow": pa.__version__},
-        "code": _code(),
+        "code": code_digest(),
     }
 
 
@@ -159,19 +159,3 @@ def stats_of(inputs: ScanInputs) -> list[tuple[str, int, int]]:
     """Path, size and time of the logs' files, by which a change meanwhile is noticed."""
     return [(str(file.path), stat.st_size, stat.st_mtime_ns) for file in find(inputs.logs)
             if (stat := file.path.stat())]
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _code() -> str:
-    """Digest of the package as it is installed: a changed rule or model makes other outcomes."""
-    total = hashlib.sha256()
-    root = Path(str(resources.files("stillwatch")))
-    for path in sorted(root.rglob("*")):
-        if path.is_file() and path.suffix != ".pyc":
-            with suppress(OSError):
-                total.update(f"{path.relative_to(root).as_posix()}\0{_digest(path)}\n".encode())
-    return total.hexdigest()

@@ -1,0 +1,99 @@
+"""Decisions honoured: the findings' tables as judged, and what people decided, to the tables as they are written."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from stillwatch.cases.renewed import Row, new_evidence
+from stillwatch.cases.rulings import Ruling, Rulings
+from stillwatch.schema import CAMPAIGNS, MEMBERS, conform
+
+__all__ = ["honour"]
+
+
+def honour(campaigns: pa.Table, members: pa.Table, evidence: pa.Table, rulings: Rulings,
+           key_fingerprint: str | None) -> tuple[pa.Table, pa.Table]:
+    """``CAMPAIGNS`` and ``MEMBERS`` with every decision in it.
+
+    A campaign that a person dismissed is cleared: no detection, whatever was weighed (``hypotheses`` keeps that),
+    unless there is new evidence, which its explanation then names. Nothing ever becomes a detection, or more
+    probable, by a decision.
+    """
+    of_campaign = _by_campaign(members), _by_campaign(evidence)
+    rows, people = [], []
+    for row in campaigns.to_pylist():
+        own, shared = (grouped[row["campaign_id"]] for grouped in of_campaign)
+        rows.append(_decided(row, own, shared, rulings, key_fingerprint))
+        people += own if rows[-1]["decision"] == "cleared" else _with_dismissals(own, rulings)
+    return (conform(pa.Table.from_pylist(rows, schema=CAMPAIGNS.arrow), CAMPAIGNS),
+            conform(pa.Table.from_pylist(people, schema=MEMBERS.arrow), MEMBERS))
+
+
+def _by_campaign(table: pa.Table) -> dict[str, list[dict[str, Any]]]:
+    grouped: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for row in table.to_pylist():
+        grouped[row["campaign_id"]].append(row)
+    return grouped
+
+
+def _decided(row: dict[str, Any], members: Sequence[Row], evidence: Sequence[Row], rulings: Rulings,
+             key_fingerprint: str | None) -> dict[str, Any]:
+    ours = rulings.of([member["account_id"] for member in members])
+    if not ours:
+        return row
+    row = row | {"case_id": ours[0].case_id,
+                 "decision": "confirmed" if ours[0].state == "confirmed" else "none"}
+    renewed = None
+    for ruling in (ruling for ruling in ours if ruling.state == "dismissed"):
+        news = new_evidence(row, members, evidence, ruling, rulings.known(ruling), key_fingerprint)
+        if not news:
+            return _cleared(row, members, evidence, ruling)
+        renewed = renewed or (ruling, news)
+    return row if renewed is None else _renewed(row, *renewed)
+
+
+def _cleared(row: dict[str, Any], members: Sequence[Row], evidence: Sequence[Row], ruling: Ruling) -> dict[str, Any]:
+    note = (f"A person dismissed this group on {ruling.decided_on} (case {ruling.case_id}), and nothing new of"
+            " substance has come since, so it is cleared.")
+    verdict = ruling.verdict or row["verdict"]
+    link = next((shared["why"] for shared in evidence if shared["why"]), None)
+    first = f"{len(members):,} accounts are linked{': ' + link.rstrip('.') if link else ''}."
+    return row | {
+        "case_id": ruling.case_id,
+        "decision": "cleared",
+        "verdict": "undetermined" if verdict == "distillation" else verdict,
+        "probability": 0.0,
+        "explanation": f"{first} {note}",
+        "evidence_against": [note, *(row["evidence_against"] or ())],
+    }
+
+
+def _renewed(row: dict[str, Any], ruling: Ruling, news: Sequence[str]) -> dict[str, Any]:
+    said = (f"a person dismissed this group on {ruling.decided_on} (case {ruling.case_id}), and new since then is that"
+            f" {'; that '.join(news)}")
+    told = (row["explanation"] or "").rstrip()
+    told = f"{told[:-1] if told.endswith('.') else told}; {said}." if told else f"{said[0].upper()}{said[1:]}."
+    sentence = f"{said[0].upper()}{said[1:]}."
+    return row | {
+        "case_id": ruling.case_id,
+        "decision": "new_evidence",
+        "explanation": told,
+        "evidence_against": [sentence, *(row["evidence_against"] or ())],
+    }
+
+
+def _with_dismissals(members: Sequence[Row], rulings: Rulings) -> list[dict[str, Any]]:
+    """Members of whom a person already said that they are no campaign: whoever looks at them must see that."""
+    rows = []
+    for row in members:
+        cases = [ruling.case_id for ruling in rulings.touching([row["account_id"]])
+                 if ruling.state == "dismissed" and row["account_id"] in ruling.members]
+        if cases:
+            named = ", ".join(map(str, cases))
+            row = {**row, "against": f"a person cleared it before (case {named}); {row['against'] or 'nothing else'}"}
+        rows.append(dict(row))
+    return rows

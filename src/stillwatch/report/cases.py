@@ -1,0 +1,121 @@
+"""Cases in a terminal. Whatever people or logs wrote is made harmless; nothing is cut without being counted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich import box
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from stillwatch.report.clean import clean, cut
+from stillwatch.report.numbers import surely as surely_said
+from stillwatch.schema import CASE_ACT, CASE_STATE, KIND_WORDS
+
+__all__ = ["render_case", "render_cases", "render_history"]
+
+_ACCOUNTS = 30
+_EVIDENCE = 12
+_NAME = 40
+_WORDS = 400
+
+Row = Mapping[str, Any]
+
+
+def _table(*columns: str, right: Sequence[str] = ()) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for column in columns:
+        table.add_column(column, justify="right" if column in right else "left", no_wrap=True)
+    return table
+
+
+def surely(probability: float) -> str:
+    """As short as a table's column."""
+    return surely_said(probability).replace("over ", ">").replace("under ", "<")
+
+
+def _day(when: object) -> str:
+    return clean(when or "")[:10]
+
+
+def render_cases(rows: Sequence[Row]) -> list[RenderableType]:
+    """Cases as one table, in the order of their numbers."""
+    if not rows:
+        return [Text("No case.")]
+    table = _table("case", "state", "accounts", "harvest", "q", "campaign", "opened", "",
+                   right=("case", "accounts", "harvest", "q"))
+    for row in rows:
+        q = "" if row["q_value"] is None else f"{row['q_value']:.2g}"
+        table.add_row(str(row["case_id"]), clean(row["state"]), f"{row['members']:,}", surely(row["probability"]), q,
+                      cut(row["campaign_id"], 16), _day(row["opened_at"]), "drawn" if row["sampled"] else "")
+    return [table, Text("A decision is a person's. `drawn`: chance chose it for review, whatever its score.")]
+
+
+def render_case(told: Row) -> list[RenderableType]:
+    """One case: where it stands, who is in it, what links them, what was decided."""
+    state = str(told["state"])
+    parts: list[RenderableType] = [
+        Text(f"Case {told['case_id']}: {state}", style="bold"),
+        Text(f"{CASE_STATE.terms.get(state, state)}."),
+        Text(f"Campaign {cut(told['campaign_id'], _NAME)}; found as {clean(told['found_verdict'])}, probability of"
+             f" harvesting {surely(told['probability'])}, on {_day(told['taken_at'])}."),
+    ]
+    if told["decided_at"]:
+        found = f", as {clean(told['verdict'])}" if told["verdict"] else ""
+        parts.append(Text(f"Decided on {_day(told['decided_at'])} by {cut(told['decided_by'], _NAME)}{found}."))
+    if told["parent"]:
+        parts.append(Text(f"Split from case {told['parent']}."))
+    if told["merged_into"]:
+        parts.append(Text(f"Part of case {told['merged_into']} now."))
+    accounts = told["accounts"]
+    table = _table("account", "in the case", "probability", "exchanges", right=("probability", "exchanges"))
+    for row in accounts[:_ACCOUNTS]:
+        name = "(erased)" if row["account_id"] is None else cut(row["account_id"], _NAME)
+        table.add_row(name, clean(row["role"]), surely(row["probability"] or 0.0), f"{row['exchanges'] or 0:,}")
+    parts += [Text(""), table]
+    if len(accounts) > _ACCOUNTS:
+        parts.append(Text(f"and {len(accounts) - _ACCOUNTS:,} more accounts: --json lists all"))
+    evidence = told["evidence"]
+    for row in evidence[:_EVIDENCE]:
+        kind = KIND_WORDS.get(row["kind"], row["kind"])
+        parts.append(Text(f"- {row['accounts'] or 0:,} share one {cut(kind, _NAME)} ({row['bits']:.1f} bits)"))
+    if len(evidence) > _EVIDENCE:
+        parts.append(Text(f"and {len(evidence) - _EVIDENCE:,} more shared values"))
+    return parts
+
+
+def render_history(rows: Sequence[Row]) -> list[RenderableType]:
+    """Every act: when, who, what and why; oldest first."""
+    if not rows:
+        return [Text("Nothing was done yet.")]
+    parts: list[RenderableType] = []
+    for row in rows:
+        case = "" if row["case_id"] is None else f" case {row['case_id']}:"
+        what = CASE_ACT.terms.get(row["act"], row["act"])
+        parts.append(Text(f"{clean(row['at'])[:19]}Z{case} {clean(what)} – {cut(row['by'], _NAME)}", style="bold"))
+        if row["why"] is not None:
+            parts.append(Text(f"  {cut(row['why'], _WORDS)}"))
+        if row["changed"]:
+            parts.append(Text("  (an erased account was taken out of these words)"))
+        parts += [Text(f"  {line}") for line in _changes(row)]
+    return parts
+
+
+def _changes(row: Row) -> list[str]:
+    """What an act changed, without listing accounts one by one."""
+    lines = []
+    for side in ("before", "after"):
+        data = row[side] or {}
+        said = []
+        for name, value in sorted(data.items()):
+            if name == "accounts":
+                said.append(f"{len(value):,} account{'' if len(value) == 1 else 's'}")
+            elif isinstance(value, list):
+                said += [cut(item, _WORDS) for item in value]
+            elif value is not None:
+                said.append(f"{cut(name, _NAME)} {cut(value, _NAME)}")
+        if said:
+            lines.append(f"{side}: {'; '.join(said)}")
+    return lines

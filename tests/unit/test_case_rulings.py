@@ -1,0 +1,145 @@
+"""Decisions honoured, without a store: who is cleared, what counts as new evidence, how groups are taken apart."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cases_fixture import EVIDENCE_ROWS, campaign, names, tables
+from stillwatch.cases import Ruling, Rulings, honour
+from stillwatch.schema import CAMPAIGNS, EVIDENCE, MEMBERS, is_detection
+
+OLD = names(0, 20)
+THEN = {(kind, value): bits for kind, value, bits in EVIDENCE_ROWS}
+
+
+def dismissed(accounts=OLD, **more):
+    told = {"case_id": 7, "state": "dismissed", "root": 7, "members": frozenset(accounts), "decided_on": "2026-03-09",
+            "probability": 0.97, "evidence": THEN, "key_fingerprint": "k1"} | more
+    return Ruling(**told)
+
+
+def honoured(accounts, rulings, evidence=EVIDENCE_ROWS, key="k1", **more):
+    given_tables = tables((campaign("c1", accounts, **more), accounts), evidence=evidence)
+    campaigns, members = honour(given_tables[CAMPAIGNS.name], given_tables[MEMBERS.name], given_tables[EVIDENCE.name],
+                                Rulings(tuple(rulings)), key)
+    return campaigns.to_pylist()[0], members.to_pylist()
+
+
+def test_what_a_person_dismissed_is_no_detection_and_keeps_what_was_weighed():
+    row, _ = honoured(OLD, [dismissed()])
+    assert (row["decision"], row["case_id"], row["verdict"], row["probability"]) == ("cleared", 7, "undetermined", 0.0)
+    assert row["hypotheses"][0]["probability"] == 0.97
+    assert "dismissed this group on 2026-03-09 (case 7)" in row["explanation"]
+    assert "dismissed" in row["evidence_against"][0]
+    assert not is_detection(row["verdict"], row["probability"], row["q_value"])
+
+
+def test_the_verdict_that_a_person_gave_is_the_verdict():
+    assert honoured(OLD, [dismissed(verdict="education")])[0]["verdict"] == "education"
+
+
+@pytest.mark.parametrize("state", ["open", "appealed", "confirmed"])
+def test_no_other_decision_changes_a_figure(state):
+    row, members = honoured(OLD, [dismissed(state=state)])
+    plain, same = honoured(OLD, [])
+    assert row["case_id"] == 7
+    assert row["decision"] == ("confirmed" if state == "confirmed" else "none")
+    assert {**row, "case_id": None, "decision": None} == plain
+    assert members == same
+
+
+@pytest.mark.parametrize(("accounts", "evidence", "more", "named"), [
+    (names(0, 40), EVIDENCE_ROWS, {}, "20 of its 40 accounts were not in it then"),
+    (OLD, (*EVIDENCE_ROWS, ("template", "t1", 30.0)), {}, "links them (30 bits), which did not then"),
+    (OLD, (*EVIDENCE_ROWS, ("payment", "p2", 31.0)), {}, "that they did not share then (31 bits)"),
+    (OLD, EVIDENCE_ROWS, {"then": 0.3}, "now reads as harvesting (97%, 30% then)"),
+])
+def test_new_evidence_of_substance_is_named_and_the_figures_stand(accounts, evidence, more, named):
+    ruling = dismissed(probability=more.get("then", 0.97))
+    row, members = honoured(accounts, [ruling], evidence)
+    assert row["decision"] == "new_evidence"
+    assert named in row["explanation"]
+    assert "case 7" in row["explanation"]
+    assert (row["verdict"], row["probability"]) == ("distillation", 0.97)
+    assert all("a person cleared it before (case 7)" in member["against"] for member in members
+               if member["account_id"] in OLD)
+
+
+@pytest.mark.parametrize(("accounts", "evidence", "key"), [
+    (names(0, 22), EVIDENCE_ROWS, "k1"),  # two of twenty-two joined
+    (names(5, 20), EVIDENCE_ROWS, "k1"),  # some left
+    (OLD, (("payment", "p9", 20.0), ("ip", "a9", 12.5)), "k1"),  # as strong, with other values
+    (OLD, (*EVIDENCE_ROWS, ("template", "t1", 9.0)), "k1"),  # a weak family
+    (OLD, (("payment", "x", 90.0), ("ip", "y", 90.0)), "k2"),  # digests of another key say nothing
+])
+def test_what_comes_and_goes_by_itself_is_no_new_evidence(accounts, evidence, key):
+    assert honoured(accounts, [dismissed()], evidence, key)[0]["decision"] == "cleared"
+
+
+def test_evidence_that_may_have_been_cut_off_is_not_taken_for_new():
+    evidence = (*EVIDENCE_ROWS, ("template", "t1", 14.0))
+    assert honoured(OLD, [dismissed()], evidence)[0]["decision"] == "new_evidence"
+    assert honoured(OLD, [dismissed(least_bits=15.0)], evidence)[0]["decision"] == "cleared"
+
+
+def test_a_group_that_shares_little_with_a_dismissed_one_is_another_group():
+    row, members = honoured(names(15, 60), [dismissed()])
+    assert row["decision"] is None
+    assert [member["account_id"] for member in members if "cleared it before" in member["against"]] == names(15, 20)
+
+
+def test_accounts_that_were_split_off_or_removed_were_known_to_whoever_decided():
+    child = dismissed(names(0, 10), case_id=8, root=7, state="open")
+    parent = dismissed(names(10, 20), removed=frozenset(names(20, 24)))
+    assert honoured(names(0, 24), [parent, child])[0]["decision"] == "cleared"
+
+
+def test_a_group_is_taken_apart_as_people_told():
+    rulings = Rulings((dismissed(names(0, 12), state="confirmed", removed=frozenset(names(12, 14))),
+                       dismissed(names(14, 18), case_id=8, root=7)))
+    group = names(0, 20)
+    parts = [[group[place] for place in part] for part in rulings.parts(group)]
+    assert parts == [[*names(0, 12), *names(18, 20)], names(14, 18)]
+    assert rulings.parts(names(50, 60)) == [list(range(10))]
+
+
+def test_who_was_removed_stays_out_however_few_are_left():
+    rulings = Rulings((dismissed(names(0, 1), state="open", removed=frozenset(names(1, 4))),))
+    assert rulings.parts(names(0, 5)) == [[0, 4]]
+
+
+accounts = st.lists(st.sampled_from(names(0, 30)), min_size=1, max_size=30, unique=True)
+states = st.sampled_from(["open", "confirmed", "dismissed", "appealed"])
+
+
+@st.composite
+def stores(draw):
+    made = []
+    for number in range(1, draw(st.integers(1, 4)) + 1):
+        root = draw(st.integers(1, number))
+        everyone = draw(accounts)
+        out = draw(st.integers(0, len(everyone) - 1))
+        made.append(dismissed(everyone[out:], case_id=number, root=root, state=draw(states),
+                              removed=frozenset(everyone[:out]), probability=draw(st.sampled_from([0.1, 0.97]))))
+    return made
+
+
+@given(accounts, stores())
+def test_no_decision_ever_makes_anything_more_probable_or_adds_anybody(group, rulings):
+    row, members = honoured(group, rulings)
+    assert row["probability"] <= 0.97
+    assert row["probability"] == 0.97 or row["decision"] == "cleared"
+    assert sorted(member["account_id"] for member in members) == sorted(group)
+    again, _ = honoured(group, rulings[::-1])
+    assert again == row, "the order of cases changes nothing"
+
+
+@given(accounts, stores())
+def test_parts_are_disjoint_and_leave_out_only_who_was_removed(group, rulings):
+    parts = Rulings(tuple(rulings)).parts(group)
+    places = [place for part in parts for place in part]
+    assert len(places) == len(set(places))
+    removed = frozenset().union(*(ruling.removed for ruling in rulings))
+    assert {group[place] for place in range(len(group)) if place not in places} <= removed
