@@ -21,9 +21,9 @@ Ints = npt.NDArray[np.int64]
 
 NO_FAMILY = ""
 _ROUNDS = 100
-_LOGIT = {"own": (-0.80, 0.47), "usual": (-1.50, 0.39)}
+_LOGIT = {"own": (0.80, 1.60), "usual": (-2.00, 0.95)}
 """Mean and standard deviation of the logit of a family's ``harvest``, in campaigns' own work and in everybody's
-traffic; from the development scenarios (seeds 1, half B of the prompts). The ratio of the two densities is used
+traffic; from the fitting scenarios (assorted, seed 300, and lookalikes, seed 100, half A of the prompts). The ratio of the two densities is used
 within a factor of ten either way: it shifts what sharing says, and never decides by itself."""
 
 
@@ -87,8 +87,9 @@ def _looks(harvest: pa.ChunkedArray) -> Floats:
     clipped = np.clip(known, 1e-3, 1 - 1e-3)
     logit = np.log(clipped / (1 - clipped))
     (own, wide), (usual, narrow) = _LOGIT["own"], _LOGIT["usual"]
-    # Beyond the campaigns' mean the ratio does not fall again: what looks even more like their work is not less so.
-    at_most = np.minimum(logit, own)
+    # Beyond the campaigns' mean the ratio does not fall again, nor does it rise again far below everybody's: what looks
+    # even more like their work is not less so.
+    at_most = np.clip(logit, usual - 2 * narrow, own)
     ratio = (narrow / wide) * np.exp(((at_most - usual) / narrow) ** 2 / 2 - ((at_most - own) / wide) ** 2 / 2)
     return np.where(np.isnan(known), 1.0, np.clip(ratio, 0.1, 10.0))
 
