@@ -95,6 +95,8 @@ CREATE TABLE "findings"."campaigns" (
   "actor_probability" DOUBLE PRECISION,
   "explanation" VARCHAR,
   "linkage_bits" DOUBLE PRECISION,
+  "strongest_family" VARCHAR,
+  "stands_without" DOUBLE PRECISION,
   "q_floor" DOUBLE PRECISION,
   "hypotheses" ROW("verdict" VARCHAR, "probability" DOUBLE PRECISION, "log_likelihood" DOUBLE PRECISION) ARRAY,
   "evidence_for" VARCHAR ARRAY,

@@ -23,8 +23,9 @@ NO_FAMILY = ""
 _ROUNDS = 100
 _LOGIT = {"own": (0.80, 1.60), "usual": (-2.00, 0.95)}
 """Mean and standard deviation of the logit of a family's ``harvest``, in campaigns' own work and in everybody's
-traffic; from the fitting scenarios (assorted, seed 300, and lookalikes, seed 100, half A of the prompts). The ratio of the two densities is used
-within a factor of ten either way: it shifts what sharing says, and never decides by itself."""
+traffic; from the fitting scenarios (assorted, seed 300, and lookalikes, seed 100, half A of the prompts). The ratio of
+the two densities is used within a factor of ten either way: it shifts what sharing says, and never decides by
+itself."""
 
 
 @dataclass(frozen=True)

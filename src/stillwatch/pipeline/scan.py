@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from stillwatch import __version__
@@ -26,6 +27,7 @@ from stillwatch.pipeline.crew import peak_memory
 from stillwatch.pipeline.decided import decided, rulings_of, told_decisions
 from stillwatch.pipeline.decoys import Decoys, make_decoys
 from stillwatch.pipeline.observing import Reduced, ScanInputs, observe
+from stillwatch.pipeline.standing import standing, told_standing
 from stillwatch.pipeline.watch import Clock, Quiet, Watcher
 from stillwatch.schema import EDGES, GROUPS, SIGHTINGS, Table, conform
 from stillwatch.settings import DeploymentKey, Settings
@@ -64,6 +66,13 @@ def scan(inputs: ScanInputs, out: Path, *, settings: Settings, key: DeploymentKe
         with clock.stage("judging"):
             q, floor, per_set = decoys.q_values(claims.scores)
             judged = decided(judge_claims(reduced, claims, q, floor, explanations, settings), rulings, key)
+        with clock.stage("leaving out families"):
+            harvesting = set(judged.campaigns.filter(pc.equal(judged.campaigns["verdict"], "distillation"))
+                             ["campaign_id"].to_pylist())
+            judged = told_standing(judged, standing(
+                [candidate for candidate in claims.found.candidates if candidate.group_id in harvesting],
+                reduced.sightings, settings.seed))
+        with clock.stage("writing findings"):
             _write_tables(engine, draft, reduced, claims, judged, key)
             summary = _outcome(reduced, claims, decoys, judged)
             if claims.found.candidates:

@@ -8,6 +8,7 @@ from stillwatch.schema.model import TIMESTAMP, Column, Sensitivity, Table
 from stillwatch.schema.vocabularies import (
     CAPABILITY,
     DECISION,
+    FAMILY,
     PHASE,
     QUARANTINE_REASON,
     VERDICT,
@@ -68,6 +69,10 @@ CAMPAIGNS = Table(
                " against"),
         Column("linkage_bits", pa.float64(), "score of the linkage claim: surprise of what is shared in network"
                " and client, the families that decoys rewire; each value counted once", unit="bits"),
+        Column("strongest_family", pa.string(), "family of evidence that says most; null where the verdict is innocent",
+               vocabulary=FAMILY),
+        Column("stands_without", pa.float64(), "share of the linked accounts that linking finds together again without"
+               " that family", unit="0-1"),
         Column("q_floor", pa.float64(), "smallest q that this number of decoys can show", unit="0-1"),
         Column("hypotheses", pa.list_(pa.struct([("verdict", pa.string()), ("probability", pa.float64()),
                                                  ("log_likelihood", pa.float64())])),
