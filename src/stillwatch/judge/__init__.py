@@ -2,6 +2,8 @@
 
 from stillwatch.judge.candidate import Candidate, SharedValue
 from stillwatch.judge.hypotheses import ORDINARY, Explanations, fit, shipped
+from stillwatch.judge.life_words import life_sentences
+from stillwatch.judge.lives import Follows, Life, Lives, life_tables, lives
 from stillwatch.judge.measure import FEATURES, Measured, Surroundings, measure
 from stillwatch.judge.qvalues import q_values
 from stillwatch.judge.rewire import rewire, rewire_sightings, strata
@@ -12,13 +14,19 @@ __all__ = [
     "ORDINARY",
     "Candidate",
     "Explanations",
+    "Follows",
     "Judged",
     "Knowledge",
+    "Life",
+    "Lives",
     "Measured",
     "SharedValue",
     "Surroundings",
     "fit",
     "judge",
+    "life_sentences",
+    "life_tables",
+    "lives",
     "measure",
     "q_values",
     "rewire",

@@ -14,13 +14,15 @@ from stillwatch.schema.findings import (
     is_detection,
 )
 from stillwatch.schema.inputs import ACCOUNTS, AGREEMENTS, EXCHANGES, LAUNCHES
+from stillwatch.schema.lifecycle import MOVES, PHASES, POOLS
 from stillwatch.schema.model import TIMESTAMP, Column, SchemaError, Sensitivity, Table, Vocabulary
 from stillwatch.schema.power import POWER
-from stillwatch.schema.truth import TRUE_ACCOUNTS, TRUE_CAMPAIGNS, TRUE_EXCHANGES, TRUE_MEMBERS
+from stillwatch.schema.truth import TRUE_ACCOUNTS, TRUE_CAMPAIGNS, TRUE_EXCHANGES, TRUE_MEMBERS, TRUE_PHASES
 from stillwatch.schema.validate import conform, empty
 from stillwatch.schema.vocabularies import (
     ACCOUNT_KIND,
     CAPABILITY,
+    CHANGE,
     FAMILY,
     FAMILY_OF,
     KIND_WORDS,
@@ -58,6 +60,9 @@ TABLES: tuple[Table, ...] = (
     EVIDENCE,
     ACTIVITY,
     SAMPLES,
+    PHASES,
+    MOVES,
+    POOLS,
     QUARANTINE,
     SIGHTINGS,
     EDGES,
@@ -66,6 +71,7 @@ TABLES: tuple[Table, ...] = (
     TRUE_MEMBERS,
     TRUE_EXCHANGES,
     TRUE_ACCOUNTS,
+    TRUE_PHASES,
     POWER,
     INGESTED,
     STAGED,
@@ -87,6 +93,7 @@ __all__ = [
     "BLOCKS",
     "CAMPAIGNS",
     "CAPABILITY",
+    "CHANGE",
     "EDGES",
     "EVIDENCE",
     "EXCHANGES",
@@ -97,10 +104,13 @@ __all__ = [
     "KIND_WORDS",
     "LAUNCHES",
     "MEMBERS",
+    "MOVES",
     "NETWORK_KIND",
     "OPERATION",
     "PERMIT",
     "PHASE",
+    "PHASES",
+    "POOLS",
     "POWER",
     "PROFILES",
     "QUARANTINE",
@@ -118,6 +128,7 @@ __all__ = [
     "TRUE_CAMPAIGNS",
     "TRUE_EXCHANGES",
     "TRUE_MEMBERS",
+    "TRUE_PHASES",
     "VERDICT",
     "VOCABULARIES",
     "Column",
