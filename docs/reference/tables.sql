@@ -291,6 +291,20 @@ CREATE TABLE "power"."power" (
   PRIMARY KEY ("axis", "value", "repeat")
 );
 
+CREATE TABLE "window_test"."windows" (
+  "unit" VARCHAR NOT NULL,
+  "window" BIGINT NOT NULL,
+  "accounts" BIGINT NOT NULL,
+  "queries" BIGINT NOT NULL,
+  "started_at" TIMESTAMP WITH TIME ZONE NOT NULL,
+  "ended_at" TIMESTAMP WITH TIME ZONE NOT NULL,
+  "discrepancy" DOUBLE PRECISION NOT NULL,
+  "threshold" DOUBLE PRECISION,
+  "p_value" DOUBLE PRECISION NOT NULL,
+  "unusual" BOOLEAN NOT NULL,
+  PRIMARY KEY ("unit", "window")
+);
+
 CREATE TABLE "work"."ingested" (
   "exchange_id" VARCHAR,
   "ts" TIMESTAMP WITH TIME ZONE NOT NULL,

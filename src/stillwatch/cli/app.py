@@ -13,7 +13,8 @@ from stillwatch import __version__
 __all__ = ["app", "main"]
 
 # In the order in which help lists them: each is a function of a module of its name.
-_COMMANDS = ("scan", "report", "link", "explain", "expand", "simulate", "evaluate", "power", "ingest", "key")
+_COMMANDS = ("scan", "report", "link", "explain", "expand", "simulate", "evaluate", "power", "window-test", "ingest",
+             "key")
 # A traceback with local variables would print prompts.
 _STYLE: dict[str, Any] = {"pretty_exceptions_enable": False, "rich_markup_mode": "rich",
                           "context_settings": {"help_option_names": ["-h", "--help"]}}
@@ -31,7 +32,7 @@ class _Commands(TyperGroup):
         for name in (cmd_name,) if cmd_name in _COMMANDS else _COMMANDS:
             if name not in self.commands:
                 alone = typer.Typer(**_STYLE)
-                run = getattr(import_module(f"stillwatch.cli.{name}"), name)
+                run = getattr(import_module(f"stillwatch.cli.{name.replace('-', '_')}"), name.replace("-", "_"))
                 alone.command(name, no_args_is_help=name != "key")(run)
                 self.add_command(typer.main.get_command(alone), name)
         return self.commands.get(cmd_name)

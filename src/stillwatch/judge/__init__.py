@@ -8,6 +8,7 @@ from stillwatch.judge.measure import FEATURES, Measured, Surroundings, measure
 from stillwatch.judge.qvalues import q_values
 from stillwatch.judge.rewire import rewire, rewire_sightings, strata
 from stillwatch.judge.verdict import Judged, Knowledge, judge
+from stillwatch.judge.windows import Regularised, conformal_threshold, p_values
 
 __all__ = [
     "FEATURES",
@@ -20,14 +21,17 @@ __all__ = [
     "Life",
     "Lives",
     "Measured",
+    "Regularised",
     "SharedValue",
     "Surroundings",
+    "conformal_threshold",
     "fit",
     "judge",
     "life_sentences",
     "life_tables",
     "lives",
     "measure",
+    "p_values",
     "q_values",
     "rewire",
     "rewire_sightings",

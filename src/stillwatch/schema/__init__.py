@@ -35,6 +35,7 @@ from stillwatch.schema.vocabularies import (
     VERDICT,
     VOCABULARIES,
 )
+from stillwatch.schema.windows import WINDOWS
 from stillwatch.schema.working import (
     ADDRESSES,
     BLOCKS,
@@ -73,6 +74,7 @@ TABLES: tuple[Table, ...] = (
     TRUE_ACCOUNTS,
     TRUE_PHASES,
     POWER,
+    WINDOWS,
     INGESTED,
     STAGED,
     TEXTS,
@@ -131,6 +133,7 @@ __all__ = [
     "TRUE_PHASES",
     "VERDICT",
     "VOCABULARIES",
+    "WINDOWS",
     "Column",
     "SchemaError",
     "Sensitivity",

@@ -15,6 +15,7 @@ GROUPS_OF_TABLES = {
     "findings": ("Findings", "What a findings folder holds, one Parquet file a table unless said otherwise."),
     "truth": ("Truth", "Labels: what `simulate` writes below `truth/` and `evaluate` reads. No scan sees them."),
     "power": ("Power", "What `power` writes about what would be found. Internal: not for sharing."),
+    "window_test": ("Window test", "What `window-test --out` writes, and `--json` prints."),
     "work": ("Working tables", "What the stages hand to each other. None of them is a promise to users."),
 }
 _LEVELS = {
