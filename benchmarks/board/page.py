@@ -208,7 +208,8 @@ Precision / recall by scenario. Where there is no campaign, how many were accuse
 
 Campaigns of the simulator share addresses unless their scenario says otherwise, which is what connected components
 live on; see `evasive` and `no_metadata` for those that do not. honeypotllm is fed the first {MOST_REQUESTS:,} requests
-of an account. The MMD test judges windows of one account at a time; its paper pools the traffic of several."""
+of an account. The MMD test judges windows of one account at a time; its paper pools the traffic of several: see
+[the window test](window-test.md) for its own protocol, and ours beside it."""
 
 
 def _both(one: Evaluation) -> str:

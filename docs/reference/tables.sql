@@ -101,6 +101,7 @@ CREATE TABLE "findings"."campaigns" (
   "hypotheses" ROW("verdict" VARCHAR, "probability" DOUBLE PRECISION, "log_likelihood" DOUBLE PRECISION) ARRAY,
   "evidence_for" VARCHAR ARRAY,
   "evidence_against" VARCHAR ARRAY,
+  "history" VARCHAR ARRAY,
   "missing" VARCHAR ARRAY,
   "case_id" BIGINT,
   "decision" VARCHAR CHECK ("decision" IN ('none', 'cleared', 'new_evidence', 'confirmed')),
@@ -155,6 +156,49 @@ CREATE TABLE "findings"."samples" (
   "accounts" BIGINT,
   "capability" VARCHAR CHECK ("capability" IN ('reasoning_trace', 'reward_grading', 'agentic_tool_use', 'coding', 'computer_use', 'vision', 'data_analysis', 'safety_rewrite', 'instruction_following', 'other')),
   PRIMARY KEY ("campaign_id", "template_id")
+);
+
+CREATE TABLE "findings"."phases" (
+  "campaign_id" VARCHAR NOT NULL,
+  "number" BIGINT NOT NULL,
+  "phase" VARCHAR NOT NULL CHECK ("phase" IN ('probing', 'ramp_up', 'sustained', 'pivot', 'wind_down', 'ended')),
+  "started_at" TIMESTAMP WITH TIME ZONE NOT NULL,
+  "ended_at" TIMESTAMP WITH TIME ZONE NOT NULL,
+  "changed" VARCHAR ARRAY,
+  "exchanges" BIGINT,
+  "accounts" BIGINT,
+  "rate" DOUBLE PRECISION,
+  "rate_before" DOUBLE PRECISION,
+  "population_ratio" DOUBLE PRECISION,
+  "capabilities" ROW("capability" VARCHAR, "share" DOUBLE PRECISION) ARRAY,
+  PRIMARY KEY ("campaign_id", "number")
+);
+
+CREATE TABLE "findings"."moves" (
+  "campaign_id" VARCHAR NOT NULL,
+  "launch" VARCHAR NOT NULL,
+  "launched_at" TIMESTAMP WITH TIME ZONE NOT NULL,
+  "inferred" BOOLEAN NOT NULL,
+  "model" VARCHAR NOT NULL,
+  "share_before" DOUBLE PRECISION,
+  "share_after" DOUBLE PRECISION,
+  "population_before" DOUBLE PRECISION,
+  "population_after" DOUBLE PRECISION,
+  "hours" DOUBLE PRECISION,
+  PRIMARY KEY ("campaign_id", "launch", "model")
+);
+
+CREATE TABLE "findings"."pools" (
+  "campaign_id" VARCHAR NOT NULL,
+  "pool" BIGINT NOT NULL,
+  "accounts" BIGINT NOT NULL,
+  "exchanges" BIGINT,
+  "started_at" TIMESTAMP WITH TIME ZONE,
+  "stopped_at" TIMESTAMP WITH TIME ZONE,
+  "took_over_from" VARCHAR,
+  "gap_hours" DOUBLE PRECISION,
+  "p_value" DOUBLE PRECISION,
+  PRIMARY KEY ("campaign_id", "pool")
 );
 
 CREATE TABLE "findings"."quarantine" (
@@ -218,6 +262,14 @@ CREATE TABLE "truth"."accounts" (
   "language" VARCHAR,
   "vpn" BOOLEAN,
   PRIMARY KEY ("account_id")
+);
+
+CREATE TABLE "truth"."phases" (
+  "campaign" VARCHAR NOT NULL,
+  "phase" VARCHAR NOT NULL CHECK ("phase" IN ('probing', 'ramp_up', 'sustained', 'pivot', 'wind_down', 'ended')),
+  "started_at" TIMESTAMP WITH TIME ZONE NOT NULL,
+  "changed" VARCHAR CHECK ("changed" IN ('volume', 'capability', 'model', 'accounts')),
+  PRIMARY KEY ("campaign", "started_at", "phase")
 );
 
 CREATE TABLE "power"."power" (
@@ -330,6 +382,20 @@ CREATE TABLE "cases"."audit" (
   "before" VARCHAR,
   "after" VARCHAR,
   PRIMARY KEY ("entry")
+);
+
+CREATE TABLE "window_test"."windows" (
+  "unit" VARCHAR NOT NULL,
+  "window" BIGINT NOT NULL,
+  "accounts" BIGINT NOT NULL,
+  "queries" BIGINT NOT NULL,
+  "started_at" TIMESTAMP WITH TIME ZONE NOT NULL,
+  "ended_at" TIMESTAMP WITH TIME ZONE NOT NULL,
+  "discrepancy" DOUBLE PRECISION NOT NULL,
+  "threshold" DOUBLE PRECISION,
+  "p_value" DOUBLE PRECISION NOT NULL,
+  "unusual" BOOLEAN NOT NULL,
+  PRIMARY KEY ("unit", "window")
 );
 
 CREATE TABLE "work"."ingested" (

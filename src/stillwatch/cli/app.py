@@ -14,7 +14,7 @@ __all__ = ["STYLE", "app", "main"]
 
 # In the order in which help lists them: each is a function of a module of its name.
 _COMMANDS = ("scan", "report", "classify", "link", "explain", "expand", "case", "diff", "seal", "verify", "simulate",
-             "evaluate", "power", "ingest", "key")
+             "evaluate", "power", "window-test", "ingest", "key")
 # A traceback with local variables would print prompts.
 STYLE: dict[str, Any] = {"pretty_exceptions_enable": False, "rich_markup_mode": "rich",
                           "context_settings": {"help_option_names": ["-h", "--help"]}}
@@ -31,7 +31,7 @@ class _Commands(TyperGroup):
         """The command of a name; for an unknown one, all are made ready to be suggested."""
         for name in (cmd_name,) if cmd_name in _COMMANDS else _COMMANDS:
             if name not in self.commands:
-                run = getattr(import_module(f"stillwatch.cli.{name}"), name)
+                run = getattr(import_module(f"stillwatch.cli.{name.replace('-', '_')}"), name.replace("-", "_"))
                 if isinstance(run, typer.Typer):
                     # A command with commands of its own.
                     self.add_command(typer.main.get_group(run), name)

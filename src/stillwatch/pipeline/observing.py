@@ -51,6 +51,7 @@ class Logs:
     reducer: TextReducer
     accounts: pa.Table | None
     agreements: pa.Table | None
+    launches: pa.Table | None = None
 
 
 @dataclass
@@ -70,6 +71,7 @@ class Reduced:
     sightings_fixed: pa.Table
     sightings: pa.Table
     missing: list[dict[str, str]] = field(default_factory=list)
+    launches: pa.Table | None = None
 
 
 def read_logs(engine: Engine, inputs: ScanInputs, staged_at: Path, *, settings: Settings, key: DeploymentKey,
@@ -77,8 +79,7 @@ def read_logs(engine: Engine, inputs: ScanInputs, staged_at: Path, *, settings: 
     """Read the logs and the tables beside them; text is reduced as it is read."""
     accounts = read_accounts(inputs.accounts, key=key) if inputs.accounts else None
     agreements = read_agreements(inputs.agreements, key=key) if inputs.agreements else None
-    if inputs.launches:
-        read_launches(inputs.launches, key=key)
+    launches = read_launches(inputs.launches, key=key) if inputs.launches else None
     reducer = TextReducer(key, seed=settings.seed)
     read = 0
 
@@ -90,7 +91,7 @@ def read_logs(engine: Engine, inputs: ScanInputs, staged_at: Path, *, settings: 
     with clock.stage("reading logs"):
         ingested = ingest(inputs.logs, staged_at, settings=settings, key=key, engine=engine, format=inputs.format,
                           mapping=inputs.mapping, reduce=reducer, tick=tick)
-    return Logs(ingested, reducer, accounts, agreements)
+    return Logs(ingested, reducer, accounts, agreements, launches)
 
 
 def observe(engine: Engine, inputs: ScanInputs, staged_at: Path, *, settings: Settings, key: DeploymentKey,
@@ -122,7 +123,7 @@ def collect(engine: Engine, logs: Logs, staged: Relation, text_table: pa.Table, 
     moving = moving_sightings(seen_at, known)
     return Reduced(logs.ingested, staged, texts, text_table, accounts, logs.agreements, known, seen_at, sent,
                    profiles(engine, staged), fixed, pa.concat_tables([fixed, moving]),
-                   _missing(logs.ingested, accounts))
+                   _missing(logs.ingested, accounts), logs.launches)
 
 
 def _missing(ingested: Ingested, accounts: pa.Table | None) -> list[dict[str, str]]:

@@ -97,7 +97,8 @@ def _campaign(row: dict[str, Any] | None) -> dict[str, Any] | None:
         return None
     return {"verdict": row["verdict"], "probability": row["probability"], "q_value": row["q_value"],
             "detection": is_detection(row["verdict"], row["probability"], row["q_value"]),
-            "explanation": row["explanation"], "evidence_against": row["evidence_against"] or []}
+            "explanation": row["explanation"], "evidence_against": row["evidence_against"] or [],
+            "phase": row["phase"], "history": row["history"] or []}
 
 
 def spoken_against(incidence: Incidence, bits: Any, seen: Iterable[bool]) -> str:

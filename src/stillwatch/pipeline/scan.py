@@ -26,13 +26,14 @@ from stillwatch.pipeline.candidates import findings_tables
 from stillwatch.pipeline.crew import peak_memory
 from stillwatch.pipeline.decided import decided, rulings_of, told_decisions
 from stillwatch.pipeline.decoys import Decoys, make_decoys
+from stillwatch.pipeline.lifecycle import Lifecycle, lifecycle, with_lives
 from stillwatch.pipeline.observing import Reduced, ScanInputs, observe
 from stillwatch.pipeline.standing import standing, told_standing
 from stillwatch.pipeline.watch import Clock, Quiet, Watcher
 from stillwatch.schema import EDGES, GROUPS, SIGHTINGS, Table, conform
 from stillwatch.settings import DeploymentKey, Settings
 
-_FOUND = ["campaign_id", "verdict", "probability", "q_value", "accounts", "exchanges"]
+_FOUND = ["campaign_id", "verdict", "probability", "q_value", "accounts", "exchanges", "phase", "history"]
 
 __all__ = ["is_findings", "scan"]
 
@@ -72,11 +73,15 @@ def scan(inputs: ScanInputs, out: Path, *, settings: Settings, key: DeploymentKe
             judged = told_standing(judged, standing(
                 [candidate for candidate in claims.found.candidates if candidate.group_id in harvesting],
                 reduced.sightings, settings.seed))
+        with clock.stage("reading lives"):
+            cycle = lifecycle(engine, reduced, claims.work.exchanges)
+            judged = with_lives(judged, cycle)
         with clock.stage("writing findings"):
-            _write_tables(engine, draft, reduced, claims, judged, key)
+            _write_tables(engine, draft, reduced, claims, judged, cycle, key)
             summary = _outcome(reduced, claims, decoys, judged)
             if claims.found.candidates:
                 summary["decoys"] |= {"floor": floor, "q": per_set}
+            summary["launches"] = cycle.launches
             summary["conditional_on"] = explanations.made_from
         shutil.copyfile(reduced.ingested.quarantine, draft / "quarantine.jsonl")
         summary |= _about(inputs, reduced, settings, key)
@@ -99,10 +104,10 @@ def _scratch(draft: Path) -> Iterator[Path]:
 
 
 def _write_tables(engine: Engine, draft: Path, reduced: Reduced, claims: Claims, judged: Judged,
-                  key: DeploymentKey) -> None:
+                  cycle: Lifecycle, key: DeploymentKey) -> None:
     """Write every table of the findings."""
     tables = findings_tables(engine, claims.work, reduced.staged, reduced.text_table, judged)
-    tables |= {"sightings": (SIGHTINGS, reduced.sightings), "edges": (EDGES, claims.linked.edge_table()),
+    tables |= cycle.tables | {"sightings": (SIGHTINGS, reduced.sightings), "edges": (EDGES, claims.linked.edge_table()),
                "groups": (GROUPS, claims.linked.group_table(key))}
     for name, (table, data) in tables.items():
         _write(data, table, draft / f"{name}.parquet")
@@ -176,8 +181,7 @@ def _about(inputs: ScanInputs, reduced: Reduced, settings: Settings, key: Deploy
         "span": {"first": min(times).isoformat(), "last": max(times).isoformat()} if times else None,
         "missing": reduced.missing,
         "notes": [
-            "detectable_at and phase are not computed by this version: their columns are null.",
+            "detectable_at is not computed by this version: its column is null.",
             "Probabilities are conditional on simulated alternatives.",
-            *(["The launches given were checked, and are not used by this version."] if inputs.launches else []),
         ],
     }

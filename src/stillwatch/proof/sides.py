@@ -14,10 +14,11 @@ import pyarrow.parquet as pq
 
 from stillwatch.proof.accounts import LANGUAGES
 from stillwatch.proof.actors import Actor
+from stillwatch.proof.actors.campaign import Campaign
 from stillwatch.proof.draws import Ints, hexes, mix
 from stillwatch.proof.render import label_name
 from stillwatch.proof.rows import Rows
-from stillwatch.proof.world import World
+from stillwatch.proof.world import DAY, World
 from stillwatch.schema import (
     ACCOUNTS,
     AGREEMENTS,
@@ -25,6 +26,7 @@ from stillwatch.schema import (
     TRUE_ACCOUNTS,
     TRUE_CAMPAIGNS,
     TRUE_MEMBERS,
+    TRUE_PHASES,
     Table,
     conform,
 )
@@ -94,7 +96,20 @@ def write_groups(tallies: Sequence[Tally], folder: Path) -> int:
     empty = pa.table({"campaign": pa.array([], pa.string()), "account_id": pa.array([], pa.string())})
     _write(TRUE_MEMBERS, folder / "truth" / "members.parquet",
            pa.concat_tables([empty, *members]).sort_by([(name, "ascending") for name in empty.column_names]))
+    _write_phases([tally.actor for tally in groups if isinstance(tally.actor, Campaign)], folder)
     return len(groups)
+
+
+def _write_phases(campaigns: Sequence[Campaign], folder: Path) -> None:
+    """Write when each campaign truly changed."""
+    rows = [(label_name(campaign), phase, campaign.world.start + round(day * DAY), what)
+            for campaign in campaigns for phase, day, what in campaign.timeline()]
+    _write(TRUE_PHASES, folder / "truth" / "phases.parquet", pa.table({
+        "campaign": pa.array([row[0] for row in rows], pa.string()),
+        "phase": pa.array([row[1] for row in rows], pa.string()),
+        "started_at": pa.array([row[2] for row in rows], _TIME),
+        "changed": pa.array([row[3] for row in rows], pa.string()),
+    }))
 
 
 def write_launches(world: World, folder: Path) -> None:

@@ -72,6 +72,7 @@ def _verdict(campaign: Mapping[str, Any]) -> list[str]:
             f" {surely(campaign['probability'])}; run together by chance: q = {q(campaign['q_value'])})."]
     if campaign["explanation"]:
         said.append(cut(campaign["explanation"], 600))
+    said += [cut(text, 600) for text in campaign["history"]]
     return said
 
 

@@ -25,9 +25,10 @@ from stillwatch.schema.findings import (
     is_detection,
 )
 from stillwatch.schema.inputs import ACCOUNTS, AGREEMENTS, EXCHANGES, LAUNCHES
+from stillwatch.schema.lifecycle import MOVES, PHASES, POOLS
 from stillwatch.schema.model import TIMESTAMP, Column, SchemaError, Sensitivity, Table, Vocabulary
 from stillwatch.schema.power import POWER
-from stillwatch.schema.truth import TRUE_ACCOUNTS, TRUE_CAMPAIGNS, TRUE_EXCHANGES, TRUE_MEMBERS
+from stillwatch.schema.truth import TRUE_ACCOUNTS, TRUE_CAMPAIGNS, TRUE_EXCHANGES, TRUE_MEMBERS, TRUE_PHASES
 from stillwatch.schema.validate import conform, empty
 from stillwatch.schema.vocabularies import (
     ACCOUNT_KIND,
@@ -35,6 +36,7 @@ from stillwatch.schema.vocabularies import (
     CASE_ACT,
     CASE_ROLE,
     CASE_STATE,
+    CHANGE,
     DECISION,
     FAMILY,
     FAMILY_OF,
@@ -49,6 +51,7 @@ from stillwatch.schema.vocabularies import (
     VERDICT,
     VOCABULARIES,
 )
+from stillwatch.schema.windows import WINDOWS
 from stillwatch.schema.working import (
     ADDRESSES,
     BLOCKS,
@@ -74,6 +77,9 @@ TABLES: tuple[Table, ...] = (
     EVIDENCE,
     ACTIVITY,
     SAMPLES,
+    PHASES,
+    MOVES,
+    POOLS,
     QUARANTINE,
     SIGHTINGS,
     EDGES,
@@ -82,9 +88,11 @@ TABLES: tuple[Table, ...] = (
     TRUE_MEMBERS,
     TRUE_EXCHANGES,
     TRUE_ACCOUNTS,
+    TRUE_PHASES,
     POWER,
     CLASSIFIED,
     *CASE_TABLES,
+    WINDOWS,
     INGESTED,
     STAGED,
     TEXTS,
@@ -115,6 +123,7 @@ __all__ = [
     "CASE_STATE",
     "CASE_TABLES",
     "CASE_TEXTS",
+    "CHANGE",
     "CLASSIFIED",
     "DECISION",
     "EDGES",
@@ -127,10 +136,13 @@ __all__ = [
     "KIND_WORDS",
     "LAUNCHES",
     "MEMBERS",
+    "MOVES",
     "NETWORK_KIND",
     "OPERATION",
     "PERMIT",
     "PHASE",
+    "PHASES",
+    "POOLS",
     "POWER",
     "PROFILES",
     "QUARANTINE",
@@ -150,8 +162,10 @@ __all__ = [
     "TRUE_CAMPAIGNS",
     "TRUE_EXCHANGES",
     "TRUE_MEMBERS",
+    "TRUE_PHASES",
     "VERDICT",
     "VOCABULARIES",
+    "WINDOWS",
     "Column",
     "SchemaError",
     "Sensitivity",

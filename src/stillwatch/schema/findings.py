@@ -61,7 +61,8 @@ CAMPAIGNS = Table(
                " reported it; null where it is not computed", unit="µs, UTC"),
         Column("capabilities", pa.list_(pa.struct([("capability", pa.string()), ("share", pa.float64())])),
                "what is being taken, largest share first", vocabulary=CAPABILITY),
-        Column("phase", pa.string(), "where it is in its life; null where it is not computed",
+        Column("phase", pa.string(), "where it is in its life at the end of the logs; null where there is too little to"
+               " tell",
                vocabulary=PHASE),
         Column("actor", pa.string(), "best-matching known actor, or null", PSEUDONYMOUS),
         Column("actor_probability", pa.float64(), "of that match", unit="0-1"),
@@ -79,6 +80,8 @@ CAMPAIGNS = Table(
                "every explanation weighed, most probable first"),
         Column("evidence_for", pa.list_(pa.string()), "what speaks for harvesting, plain sentences"),
         Column("evidence_against", pa.list_(pa.string()), "what speaks against, plain sentences"),
+        Column("history", pa.list_(pa.string()), "what became of it over time, plain sentences; see `phases`, `moves`"
+               " and `pools`"),
         Column("missing", pa.list_(pa.string()), "inputs that this judgement had to do without"),
         Column("case_id", pa.int64(), "case of the store given with `--cases` that it belongs to, or null"),
         Column("decision", pa.string(), "what a person's decision made of it; null without a case",

@@ -17,6 +17,7 @@ GROUPS_OF_TABLES = {
     "truth": ("Truth", "Labels: what `simulate` writes below `truth/` and `evaluate` reads. No scan sees them."),
     "power": ("Power", "What `power` writes about what would be found. Internal: not for sharing."),
     "cases": ("Cases", "What a case store holds, an SQLite file; change it through `stillwatch case` only."),
+    "window_test": ("Window test", "What `window-test --out` writes, and `--json` prints."),
     "work": ("Working tables", "What the stages hand to each other. None of them is a promise to users."),
 }
 _LEVELS = {

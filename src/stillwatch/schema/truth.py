@@ -5,7 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 
 from stillwatch.schema.model import TIMESTAMP, Column, Sensitivity, Table
-from stillwatch.schema.vocabularies import CAPABILITY, VERDICT
+from stillwatch.schema.vocabularies import CAPABILITY, CHANGE, PHASE, VERDICT
 
 _CAMPAIGN = Column("campaign", pa.string(), "name of the group in the labels", required=True)
 
@@ -53,4 +53,16 @@ TRUE_ACCOUNTS = Table(
         Column("vpn", pa.bool_(), "behind a commercial VPN"),
     ),
     key=("account_id",),
+)
+
+TRUE_PHASES = Table(
+    "truth.phases",
+    "When each simulated campaign truly changed.",
+    (
+        _CAMPAIGN,
+        Column("phase", pa.string(), "what begins", vocabulary=PHASE, required=True),
+        Column("started_at", TIMESTAMP, "when", unit="µs, UTC", required=True),
+        Column("changed", pa.string(), "what changes; null for the first", vocabulary=CHANGE),
+    ),
+    key=("campaign", "started_at", "phase"),
 )

@@ -52,6 +52,17 @@ PHASE = Vocabulary(
     },
 )
 
+CHANGE = Vocabulary(
+    "change",
+    "What changed where one phase of a campaign ends and the next begins.",
+    {
+        "volume": "how much was asked",
+        "capability": "what was asked for",
+        "model": "which models were asked",
+        "accounts": "which accounts asked",
+    },
+)
+
 ACCOUNT_KIND = Vocabulary(
     "account_kind",
     "What an account was opened as.",
@@ -254,6 +265,7 @@ VOCABULARIES: tuple[Vocabulary, ...] = (
     VERDICT,
     CAPABILITY,
     PHASE,
+    CHANGE,
     ACCOUNT_KIND,
     PERMIT,
     NETWORK_KIND,

@@ -172,6 +172,32 @@ class Campaign(Operated[CampaignParameters]):
         tried = days < begins
         return np.where(tried, self.scaled(told.probing.exchanges) / max(int(tried.sum()), 1), plan)
 
+    def timeline(self) -> list[tuple[str, float, str | None]]:
+        """What truly begins when: phase, day after the start, and what changes."""
+        told, end = self.parameters, float(min(np.ceil(self.last_day), self.world.days))
+        start = float(np.ceil(self.first_day))
+        begins = start + (told.probing.days if told.probing else 0.0)
+        found: list[tuple[str, float, str | None]] = [("probing", start, None)] if told.probing else []
+        # A third of the usual volume on the first day, all of it from the third on.
+        found.append(("ramp_up", float(np.ceil(begins)), "volume" if told.probing else None))
+        found.append(("sustained", float(np.ceil(begins)) + 2.0, "volume"))
+        before = 1.0
+        for phase in told.phases:
+            what = "capability" if phase.capabilities or phase.reconstruction != told.reconstruction else "volume"
+            quiet = "wind_down" if 0 < phase.volume < 0.8 * before else "ended" if phase.volume == 0 else "sustained"
+            found.append((quiet, float(np.ceil(phase.first)), what))
+            before = phase.volume
+        if told.move is not None and self.parameters.network is None:
+            released = (int(self.world.released[self.world.models.index(told.move.model)]) - self.world.start) / DAY
+            found += [("pivot", released, "model"), ("sustained", released + told.move.hours / 24.0, "model")]
+        for stop, again in zip(self.ends[:-1], self.begins[1:], strict=True):
+            if stop > start:
+                found += [("pivot", float(stop), "accounts"), ("sustained", float(again), "accounts")]
+        if end < self.world.days:
+            found.append(("ended", end, "volume"))
+        return sorted(((name, day, what) for name, day, what in found if day < end or name == "ended"),
+                      key=lambda it: it[1])
+
     def _harvest(self, day: int, count: int, rng: np.random.Generator, *, probing: bool) -> Rows:
         single = self.parameters.single_turn
         items = round(count / (single + (1.0 - single) * _TURNS))
