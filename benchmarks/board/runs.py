@@ -150,6 +150,8 @@ def _scan(job: Job, traffic: Path, temporary: Path, made: Mapping[str, Any]) -> 
     command = [sys.executable, "-m", "stillwatch", "scan", traffic / "exchanges", "--accounts",
                traffic / "accounts.parquet", "--launches", traffic / "launches.parquet", "--out", findings, "--quiet",
                "--json", "--threads", str(job.threads)]
+    if (agreements := traffic / "agreements.parquet").is_file():
+        command += ["--agreements", agreements]
     start = time.monotonic()
     with (temporary / "said").open("w+b") as said:
         process = subprocess.Popen(list(map(str, command)), stdout=subprocess.DEVNULL, stderr=said, cwd=temporary,

@@ -12,8 +12,9 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from stillwatch.engine import Engine, connect
-from stillwatch.judge import ORDINARY, Explanations, fit, reads_text
+from stillwatch.judge import ORDINARY, RELAY, Explanations, fit, reads_text
 from stillwatch.pipeline import Claims, ScanInputs, claims_of, observe
+from stillwatch.proof.render import label_name
 from stillwatch.proof.scenario import load
 from stillwatch.proof.simulate import simulate
 from stillwatch.proof.vary import varied
@@ -52,6 +53,7 @@ def examples(scenario: str | Path, seeds: Sequence[int], *, scale: float = 1.0, 
         with tempfile.TemporaryDirectory() as folder, connect(settings.engine) as engine:
             traffic = Path(folder) / "traffic"
             told = load(scenario)
+            relays = {label_name(actor) for actor in told.actors if actor.actor == "proxy_network"}
             simulate(varied(told, seed) if vary else told, traffic, scale=scale, seed=seed, prompts=prompts)
             inputs = ScanInputs([str(traffic / "exchanges")], accounts=traffic / "accounts.parquet")
             reduced = observe(engine, inputs, Path(folder) / "staged", settings=settings, key=key)
@@ -60,7 +62,8 @@ def examples(scenario: str | Path, seeds: Sequence[int], *, scale: float = 1.0, 
             permitted = _permitted(traffic)
             for group, it in claims.measured.items():
                 if it.exchanges:
-                    yield Example(str(scenario), seed, names[group], labels[group], it.features,
+                    label = RELAY if names[group] in relays and labels[group] == "reseller" else labels[group]
+                    yield Example(str(scenario), seed, names[group], label, it.features,
                                   names[group] in permitted)
 
 
