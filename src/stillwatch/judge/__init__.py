@@ -1,7 +1,7 @@
 """Groups → verdicts: what explains them, how surely, and how often such a claim would be false."""
 
 from stillwatch.judge.candidate import Candidate, SharedValue
-from stillwatch.judge.hypotheses import ORDINARY, RELAY, Explanations, fit, reads_text, reported, shipped
+from stillwatch.judge.hypotheses import ORDINARY, Explanations, fit, reads_text, shipped
 from stillwatch.judge.life_words import life_sentences
 from stillwatch.judge.lives import Follows, Life, Lives, life_tables, lives
 from stillwatch.judge.measure import FEATURES, Measured, Surroundings, measure
@@ -13,7 +13,6 @@ from stillwatch.judge.windows import Regularised, conformal_threshold, p_values
 __all__ = [
     "FEATURES",
     "ORDINARY",
-    "RELAY",
     "Candidate",
     "Explanations",
     "Follows",
@@ -35,7 +34,6 @@ __all__ = [
     "p_values",
     "q_values",
     "reads_text",
-    "reported",
     "rewire",
     "rewire_sightings",
     "shipped",

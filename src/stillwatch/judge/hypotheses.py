@@ -13,7 +13,7 @@ from scipy import stats
 
 from stillwatch.schema import VERDICT
 
-__all__ = ["ORDINARY", "RELAY", "Explanations", "Weighed", "fit", "reads_text", "reported", "shipped"]
+__all__ = ["ORDINARY", "Explanations", "Weighed", "fit", "reads_text", "shipped"]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -23,12 +23,6 @@ _UNDETERMINED = "undetermined"
 ORDINARY = "ordinary"
 """What linked accounts of ordinary customers look like, who share habits and nothing else. It is fitted like an
 explanation and reported as ``undetermined``: it names no common cause."""
-
-RELAY = "relay"
-"""A proxy network through which nobody harvests. It is run like a campaign's and sells like a reseller, without a
-reseller's organisation and end users: fitted by itself, and reported as ``reseller``."""
-
-_REPORTED = {ORDINARY: _UNDETERMINED, RELAY: "reseller"}
 
 DEGREES = 4.0
 """Degrees of freedom of the densities: heavy tails, since the next campaign is of a style that nobody simulated."""
@@ -41,11 +35,6 @@ _SPREAD_WEIGHT = 2.0  # examples' worth of the spread of all groups in a verdict
 def reads_text(values: Mapping[str, float]) -> bool:
     """Whether a group's features say what its texts are like."""
     return not np.isnan(values.get("harvest", np.nan))
-
-
-def reported(explanation: str) -> str:
-    """The verdict as which an explanation is reported: itself but for ``ORDINARY`` and ``RELAY``."""
-    return _REPORTED.get(explanation, explanation)
 
 
 @dataclass(frozen=True)
@@ -121,7 +110,7 @@ class Explanations:
         weight /= weight.sum()
         said: dict[str, Weighed] = {}
         for verdict, probability, fitted in zip(verdicts, weight.tolist(), fits.tolist(), strict=True):
-            name = reported(verdict)
+            name = _UNDETERMINED if verdict == ORDINARY else verdict
             before = said.get(name, Weighed(name, 0.0, -np.inf))
             said[name] = Weighed(name, before.probability + probability, max(before.log_likelihood, fitted))
         return sorted(said.values(), key=lambda w: (-w.probability, w.verdict))
@@ -193,7 +182,7 @@ def fit(examples: Sequence[tuple[str, Mapping[str, float]]], features: Sequence[
     """
     verdicts = sorted({label for label, _ in examples})
     for verdict in verdicts:
-        if verdict not in _REPORTED and (verdict not in VERDICT or verdict == _UNDETERMINED):
+        if verdict != ORDINARY and (verdict not in VERDICT or verdict == _UNDETERMINED):
             raise ValueError(f"{verdict!r} is no verdict that can be fitted")
     shown = np.array([[values.get(name, np.nan) for name in features] for _, values in examples], dtype=np.float64)
     logit = _logit(shown)

@@ -12,9 +12,8 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from stillwatch.engine import Engine, connect
-from stillwatch.judge import ORDINARY, RELAY, Explanations, fit, reads_text
+from stillwatch.judge import ORDINARY, Explanations, fit, reads_text
 from stillwatch.pipeline import Claims, ScanInputs, claims_of, observe
-from stillwatch.proof.render import label_name
 from stillwatch.proof.scenario import load
 from stillwatch.proof.simulate import simulate
 from stillwatch.proof.vary import varied
@@ -53,7 +52,6 @@ def examples(scenario: str | Path, seeds: Sequence[int], *, scale: float = 1.0, 
         with tempfile.TemporaryDirectory() as folder, connect(settings.engine) as engine:
             traffic = Path(folder) / "traffic"
             told = load(scenario)
-            relays = {label_name(actor) for actor in told.actors if actor.actor == "proxy_network"}
             simulate(varied(told, seed) if vary else told, traffic, scale=scale, seed=seed, prompts=prompts)
             inputs = ScanInputs([str(traffic / "exchanges")], accounts=traffic / "accounts.parquet")
             reduced = observe(engine, inputs, Path(folder) / "staged", settings=settings, key=key)
@@ -62,8 +60,7 @@ def examples(scenario: str | Path, seeds: Sequence[int], *, scale: float = 1.0, 
             permitted = _permitted(traffic)
             for group, it in claims.measured.items():
                 if it.exchanges:
-                    label = RELAY if names[group] in relays and labels[group] == "reseller" else labels[group]
-                    yield Example(str(scenario), seed, names[group], label, it.features,
+                    yield Example(str(scenario), seed, names[group], labels[group], it.features,
                                   names[group] in permitted)
 
 
@@ -103,8 +100,7 @@ def fit_explanations(known: Sequence[Example], features: Sequence[str], made_fro
     tempers = np.round(np.arange(0.1, 1.01, 0.1), 2).tolist()
     best = {}
     for read, scores in log_scores(known, features, tempers).items():
-        # Scores that differ by less than a hundredth are alike: of those the sharpest is taken.
-        best[read] = tempers[np.flatnonzero(np.array(scores) > max(scores) - 0.01)[-1]] if scores else 1.0
+        best[read] = tempers[int(np.argmax(scores))] if scores else 1.0
     return _fitted(known, features, (best[True], best[False]), made_from)
 
 

@@ -14,7 +14,6 @@ from stillwatch.proof.actors import Actor
 from stillwatch.proof.actors.base import Speech, scatter
 from stillwatch.proof.draws import Floats, Ints, Keys, again, as_normal, as_uniform, hexes, mix, sub
 from stillwatch.proof.lengths import Lengths, text_tokens, through_application
-from stillwatch.proof.parameters import ActorParameters
 from stillwatch.proof.rows import Merged, Rows
 from stillwatch.proof.world import CHANNELS, REGIONS, World, parameters
 from stillwatch.schema import CAPABILITY, EXCHANGES, TRUE_EXCHANGES
@@ -36,7 +35,7 @@ _SAID = ("tools", "response_format", "modalities")
 _CAPABILITIES = pa.array(list(CAPABILITY))
 
 
-def label_name(actor: Actor[Any] | ActorParameters) -> str:
+def label_name(actor: Actor[Any]) -> str:
     """The name of the group in the labels."""
     return actor.name.lower().replace(" ", "-")
 
