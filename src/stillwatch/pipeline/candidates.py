@@ -32,7 +32,8 @@ __all__ = ["AttributedWork", "Candidates", "attribute", "candidates_of", "findin
 
 _DAY_US = 86_400_000_000
 _SAMPLES = 5
-_LEAST = 0.2
+_LEAST = 0.2  # share of the median participant's exchanges, and of its share, that a participant has
+_ALIKE = 0.5  # share of the median participant's mean ``harvest`` that a participant has
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,8 @@ def attribute(engine: Engine, staged: Relation, texts: Relation, content: pa.Tab
 
     ``members`` holds ``group_id, account_id, probability``. An account that does less than a fifth of what the median
     participant does, in exchanges or as a share of its own traffic (``profiles``), takes no part: that is what a
-    stranger sends who happens to use the same wordings.
+    stranger sends who happens to use the same wordings. Nor does one whose share of the work reads less than half as
+    much like the requests of pipelines as the median's: it works at the same problems, for itself.
     """
     streams = []
     for group in sorted(set(members["group_id"].to_pylist())):
@@ -109,7 +111,8 @@ def attribute(engine: Engine, staged: Relation, texts: Relation, content: pa.Tab
     stream = pa.concat_tables([none, *streams])
     exchanges = engine.keep(attributed(engine, staged, texts, members, stream))
     rows = engine.arrow(exchanges.group_by("group_id", "account_id").agg(
-        count=exchanges.count(), first=exchanges.ts.min(), last=exchanges.ts.max())).to_pylist()
+        count=exchanges.count(), first=exchanges.ts.min(), last=exchanges.ts.max(),
+        harvest=exchanges.harvest.mean())).to_pylist()
     rows = _participants(rows, dict(zip(profiles["account_id"].to_pylist(), profiles["exchanges"].to_pylist(),
                                         strict=True)))
     kept = engine.table(pa.table({name: pa.array([row[name] for row in rows], pa.string())
@@ -120,15 +123,20 @@ def attribute(engine: Engine, staged: Relation, texts: Relation, content: pa.Tab
 
 
 def _participants(rows: list[dict[str, Any]], total: dict[str, int]) -> list[dict[str, Any]]:
-    """The rows of those who do enough."""
-    groups: dict[str, list[tuple[int, float]]] = {}
+    """The rows of those who do enough, and the same."""
+    groups: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
         row["share"] = row["count"] / max(1, total.get(row["account_id"], row["count"]))
-        groups.setdefault(row["group_id"], []).append((row["count"], row["share"]))
-    usual = {group: (median(count for count, _ in all_of), median(share for _, share in all_of))
-             for group, all_of in groups.items()}
-    return [row for row in rows if row["count"] >= _LEAST * usual[row["group_id"]][0]
-            and row["share"] >= _LEAST * usual[row["group_id"]][1]]
+        groups.setdefault(row["group_id"], []).append(row)
+    found = []
+    for of_group in groups.values():
+        least = {}
+        for what, part in (("count", _LEAST), ("share", _LEAST), ("harvest", _ALIKE)):
+            known = [row[what] for row in of_group if row[what] is not None]
+            least[what] = part * median(known) if known else 0.0
+        found += [row for row in of_group if all(row[what] is None or row[what] >= bound
+                                                 for what, bound in least.items())]
+    return found
 
 
 def score_decoys(blocks: pa.Table, fixed: pa.Table, known: pa.Table, of_account: pa.Table, left_out: set[str],
