@@ -130,6 +130,11 @@ class Explanations:
         ours = densities.pop("distillation")
         return float(ours / max(np.mean(list(densities.values())), 1e-300))
 
+    def typical(self) -> dict[str, float]:
+        """What a group typically shows: the features' means over the explanations, each counted once."""
+        mean = np.mean(list(self.mean.values()), axis=0)
+        return {name: float(1.0 / (1.0 + np.exp(-logit))) for name, logit in zip(self.features, mean, strict=True)}
+
     def sample(self, verdict: str, count: int, seed: int) -> dict[str, Floats]:
         """Draw ``count`` groups' features under an explanation."""
         rng = np.random.default_rng(seed)

@@ -85,7 +85,9 @@ def _campaign(candidate: Candidate, it: Measured, q_value: float, floor: float, 
     rival = next(w.verdict for w in weighed if w.verdict != "distillation")
     ours, theirs = (explanations.log_density(v, it.features) for v in ("distillation", rival))
     lead = {name: ours[name] - theirs[name] for name in ours}
-    speaks_for, speaks_against = for_sentences(lead, it.features), against_sentences(lead, it.features)
+    typical = explanations.typical()
+    speaks_for = for_sentences(lead, it.features, typical)
+    speaks_against = against_sentences(lead, it.features, typical)
     note = None
     if permitted and len(permitted) == len(candidate.accounts):
         # What is permitted is not theft: the question ends here, whatever the content looks like.

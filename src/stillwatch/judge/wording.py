@@ -76,23 +76,30 @@ def why(value: SharedValue) -> str:
     return f"{value.members:,} members share one {kind}{_shown(value)}; {rest} in these logs did."
 
 
-def for_sentences(lead: Mapping[str, float], features: Mapping[str, float]) -> list[str]:
+def for_sentences(lead: Mapping[str, float], features: Mapping[str, float],
+                  typical: Mapping[str, float]) -> list[str]:
     """Features that favour harvesting over the next best explanation, strongest first.
 
     ``lead`` is the difference in log density a feature; one below 0.7 (a factor of two) says too little to be
-    named.
+    named. ``typical`` is what groups of all explanations show: half may be much, or little.
     """
-    return [_side(name, features) for name, bits in sorted(lead.items(), key=lambda item: -item[1]) if bits > 0.7]
+    return [_side(name, features, typical)
+            for name, bits in sorted(lead.items(), key=lambda item: -item[1]) if bits > 0.7]
 
 
-def against_sentences(lead: Mapping[str, float], features: Mapping[str, float]) -> list[str]:
+def against_sentences(lead: Mapping[str, float], features: Mapping[str, float],
+                      typical: Mapping[str, float]) -> list[str]:
     """Features that favour the next best explanation over harvesting, strongest first."""
-    return [_side(name, features) for name, bits in sorted(lead.items(), key=lambda item: item[1]) if bits < -0.7]
+    return [_side(name, features, typical)
+            for name, bits in sorted(lead.items(), key=lambda item: item[1]) if bits < -0.7]
 
 
-def _side(name: str, features: Mapping[str, float]) -> str:
+def _side(name: str, features: Mapping[str, float], typical: Mapping[str, float]) -> str:
     high, low = _PLAIN[name]
-    return f"{high if features[name] >= 0.5 else low} ({features[name]:.0%})"
+    value, usual = features[name], typical[name]
+    # More than half is most of it; less may still be much, where it is usually next to none.
+    much = value >= 0.5 or value * (1 - usual) >= 2 * usual * (1 - value)
+    return f"{high if much else low} ({value:.0%}, typical {usual:.0%})"
 
 
 def explanation(candidate: Candidate, weighed: list[Weighed], speaks_for: list[str], speaks_against: list[str],
