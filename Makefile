@@ -45,7 +45,7 @@ bench: install
 	$(BIN)/python benchmarks/scan_speed.py
 
 # Figures of detection beside other methods, on every shipped scenario, to docs/scoreboard.md: about 20 minutes on two
-# cores. It goes on where it was interrupted; BOARD takes its options, such as BOARD="--scenarios demo --seeds 1001".
+# cores. It goes on where it was interrupted; BOARD takes its options, such as BOARD="--scenarios demo --seeds 2001".
 scoreboard: install
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --group scoreboard
 	$(BIN)/python benchmarks/scoreboard.py $(BOARD)

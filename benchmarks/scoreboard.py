@@ -1,7 +1,7 @@
 """Run every shipped scenario on seeds that nothing was tuned on, ours and the baselines, and write docs/scoreboard.md.
 
     python benchmarks/scoreboard.py                                    # everything, about 20 minutes on two cores
-    python benchmarks/scoreboard.py --scenarios demo --seeds 1001      # a part of it, printed
+    python benchmarks/scoreboard.py --scenarios demo --seeds 2001      # a part of it, printed
     python benchmarks/scoreboard.py --scale 0.1 --jobs 4               # a tenth of the size, printed
 
 What is done is kept in .scoreboard/ (--cache): an interrupted scoreboard goes on where it was, and a change of the code
@@ -29,7 +29,7 @@ from stillwatch.proof.scenario import load
 
 ROOT = Path(__file__).parents[1]
 TARGET = ROOT / "docs" / "scoreboard.md"
-SEEDS = (1001, 1002)
+SEEDS = (2001, 2002)
 # Scales at which a scenario has 50,000 to 150,000 exchanges.
 SCALES = {"demo": 1.0, "reported": 0.002, "reported_2026q3": 0.0005, "hydra": 1.0, "evasive": 1.0, "slow_drip": 1.0,
           "no_text": 1.0, "no_metadata": 1.0, "benign": 0.06, "launch_day": 1.0, "lab_scale_evaluation": 0.25}

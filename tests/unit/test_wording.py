@@ -7,7 +7,8 @@ from stillwatch.judge.wording import against_sentences, for_sentences
 
 
 @pytest.mark.parametrize(("value", "typical", "says"), [
-    (0.47, 0.18, "reads like"), (0.15, 0.18, "does not read like"), (0.9, 0.95, "reads like"), (0.3, 0.6, "does not read")])
+    (0.47, 0.18, "reads like"), (0.15, 0.18, "does not read like"), (0.9, 0.95, "reads like"),
+    (0.3, 0.6, "does not read like")])
 def test_much_is_what_is_most_or_far_more_than_usual(value, typical, says):
     (said,) = for_sentences({"harvest": 1.0}, {"harvest": value}, {"harvest": typical})
     assert says in said

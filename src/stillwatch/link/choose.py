@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 import numpy as np
+import scipy.sparse as sp
 
 from stillwatch.link.cells import Cells
 from stillwatch.link.evidence import evidence, stock_of
 from stillwatch.link.incidence import Ints
 from stillwatch.link.operations import operations
+from stillwatch.link.pairs import Floats
 from stillwatch.link.settle import Group, alike, describe, membership_matrix, settle
 
 __all__ = ["choose", "groups_of"]
@@ -56,14 +58,37 @@ def _more_than_a_value(cells: Cells, groups: Sequence[Group]) -> list[Group]:
 
     Whoever uses one browser shares it with all of the group and with nobody outside it: against those outside, such a
     group always looks good. Against everybody, its value is as common as it is, and the group costs more to name than
-    it tells.
+    it tells. A campaign that is a third of the logs is common too; so a group may also show that it stands without the
+    most common value of each kind.
     """
     if not groups:
         return []
     member = membership_matrix(cells, [group.members for group in groups])
-    seen = evidence(cells, member, stock_of(cells, member), against_all=True, members_only=True)
-    told = np.bincount(seen.group[seen.member], weights=seen.total[seen.member], minlength=len(groups))
-    return [group for group, bits in zip(groups, told, strict=True) if bits > group.choice]
+    stock = stock_of(cells, member)
+    choice = np.array([group.choice for group in groups])
+    stands = _told(cells, member, stock, against_all=True) > choice
+    if not stands.all():
+        stands |= _told(cells, member, _without_commonest(cells, member, stock), against_all=False) > choice
+    return [group for group, kept in zip(groups, stands, strict=True) if kept]
+
+
+def _told(cells: Cells, member: sp.csr_array, stock: Ints, *, against_all: bool) -> Floats:
+    """Bits that all members of each group show together."""
+    seen = evidence(cells, member, stock, against_all=against_all, members_only=True)
+    return np.asarray(np.bincount(seen.group[seen.member], weights=seen.total[seen.member], minlength=member.shape[1]),
+                      dtype=np.float64)
+
+
+def _without_commonest(cells: Cells, member: sp.csr_array, stock: Ints) -> Ints:
+    """The stock without the value of each group and kind that most members carry; all of them where several do."""
+    value = np.flatnonzero(stock >= 0)
+    carriers = np.asarray((cells.carriers[value] @ member)[np.arange(len(value)), stock[value]]).ravel()
+    slot = stock[value] * cells.kinds + cells.incidence.kind[value]
+    most = np.zeros(member.shape[1] * cells.kinds)
+    np.maximum.at(most, slot, carriers)
+    rest = stock.copy()
+    rest[value[carriers == most[slot]]] = -1
+    return rest
 
 
 def _inherit(final: Sequence[Ints], kept: Sequence[Ints], stability: Sequence[float]) -> list[float]:
