@@ -13,7 +13,7 @@ from stillwatch.judge.agreements import covered
 from stillwatch.judge.candidate import Candidate
 from stillwatch.judge.hypotheses import Explanations, Weighed
 from stillwatch.judge.measure import CONTENT, FEATURES, Measured
-from stillwatch.judge.wording import against_sentences, explanation, for_sentences, why
+from stillwatch.judge.wording import explanation, sentences, why
 from stillwatch.schema import CAMPAIGNS, EVIDENCE, MEMBERS, conform, is_detection
 
 __all__ = ["Judged", "Knowledge", "judge"]
@@ -85,9 +85,7 @@ def _campaign(candidate: Candidate, it: Measured, q_value: float, floor: float, 
     rival = next(w.verdict for w in weighed if w.verdict != "distillation")
     ours, theirs = (explanations.log_density(v, it.features) for v in ("distillation", rival))
     lead = {name: ours[name] - theirs[name] for name in ours}
-    typical = explanations.typical()
-    speaks_for = for_sentences(lead, it.features, typical)
-    speaks_against = against_sentences(lead, it.features, typical)
+    speaks_for, speaks_against = sentences(lead, it.features, explanations.typical())
     note = None
     if permitted and len(permitted) == len(candidate.accounts):
         # What is permitted is not theft: the question ends here, whatever the content looks like.

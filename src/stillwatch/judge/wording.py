@@ -8,7 +8,7 @@ from stillwatch.judge.candidate import Candidate, SharedValue
 from stillwatch.judge.hypotheses import Weighed
 from stillwatch.schema import KIND_WORDS
 
-__all__ = ["VERDICT_WORDS", "against_sentences", "explanation", "for_sentences", "why"]
+__all__ = ["VERDICT_WORDS", "explanation", "sentences", "why"]
 
 VERDICT_WORDS: Mapping[str, str] = {
     "distillation": "harvesting answers as training data",
@@ -76,22 +76,16 @@ def why(value: SharedValue) -> str:
     return f"{value.members:,} members share one {kind}{_shown(value)}; {rest} in these logs did."
 
 
-def for_sentences(lead: Mapping[str, float], features: Mapping[str, float],
-                  typical: Mapping[str, float]) -> list[str]:
-    """Features that favour harvesting over the next best explanation, strongest first.
+def sentences(lead: Mapping[str, float], features: Mapping[str, float],
+              typical: Mapping[str, float]) -> tuple[list[str], list[str]]:
+    """Features that favour harvesting over the next best explanation, and those that favour the latter, strongest first.
 
     ``lead`` is the difference in log density a feature; one below 0.7 (a factor of two) says too little to be
     named. ``typical`` is what groups of all explanations show: half may be much, or little.
     """
-    return [_side(name, features, typical)
-            for name, bits in sorted(lead.items(), key=lambda item: -item[1]) if bits > 0.7]
-
-
-def against_sentences(lead: Mapping[str, float], features: Mapping[str, float],
-                      typical: Mapping[str, float]) -> list[str]:
-    """Features that favour the next best explanation over harvesting, strongest first."""
-    return [_side(name, features, typical)
-            for name, bits in sorted(lead.items(), key=lambda item: item[1]) if bits < -0.7]
+    ranked = sorted(lead.items(), key=lambda item: -item[1])
+    return ([_side(name, features, typical) for name, bits in ranked if bits > 0.7],
+            [_side(name, features, typical) for name, bits in reversed(ranked) if bits < -0.7])
 
 
 def _side(name: str, features: Mapping[str, float], typical: Mapping[str, float]) -> str:
