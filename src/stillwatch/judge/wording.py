@@ -78,7 +78,7 @@ def why(value: SharedValue) -> str:
 
 def sentences(lead: Mapping[str, float], features: Mapping[str, float],
               typical: Mapping[str, float]) -> tuple[list[str], list[str]]:
-    """Features that favour harvesting over the next best explanation, and those that favour the latter, strongest first.
+    """Features that favour harvesting over the next best explanation, and those that favour that, strongest first.
 
     ``lead`` is the difference in log density a feature; one below 0.7 (a factor of two) says too little to be
     named. ``typical`` is what groups of all explanations show: half may be much, or little.
