@@ -32,8 +32,9 @@ def expand(opened: Opened, accounts: Sequence[str], *, probability: float, round
         opened.need(wanted[0])
         raise UsageError("none of these accounts was seen with anything", remedy="name accounts with sightings")
     rules = Rules(probability, shared or most_shared(opened.incidence.size), rounds, limit)
-    names = list(opened.followed)
-    found = outward(opened.incidence, seeds, rules, [opened.followed[name] for name in names])
+    followed = opened.followed(seeds)
+    names = list(followed)
+    found = outward(opened.incidence, seeds, rules, list(followed.values()))
     round_of = {lead.account: lead.round for lead in found.leads}
     return {
         "folder": str(opened.folder),

@@ -38,6 +38,7 @@ __all__ = ["Opened", "open_findings"]
 _RERUN = "run `stillwatch scan` or `stillwatch link` again, or name another folder"
 _CLOSE = 5
 _LOOKED_AT = 5000
+_SEEDS_IN = 2  # seeds that make a group with an innocent explanation worth following
 
 
 @dataclass(frozen=True)
@@ -102,11 +103,17 @@ class Opened:
         """Accounts that are in a group."""
         return frozenset(self.groups["account_id"].to_pylist())
 
-    @cached_property
-    def followed(self) -> dict[str, Pool]:
-        """The groups that an investigation follows: not those of ordinary customers who share habits alone."""
-        loose = {name for name, row in self.campaign.items() if row["verdict"] == "undetermined"}
-        return {name: pool for name, pool in self.pools.items() if name not in loose}
+    def followed(self, seeds: Ints) -> dict[str, Pool]:
+        """The groups that an investigation from ``seeds`` (codes) follows.
+
+        Those that are not judged, those that harvesting explains best, and of those with an innocent explanation the
+        ones that hold two seeds: one member in a class is no reason to suspect the class. Never those of ordinary
+        customers who share habits alone.
+        """
+        verdict = {name: row["verdict"] for name, row in self.campaign.items()}
+        return {name: pool for name, pool in self.pools.items()
+                if verdict.get(name, "distillation") == "distillation"
+                or (verdict[name] != "undetermined" and np.isin(seeds, pool.members).sum() >= _SEEDS_IN)}
 
     @cached_property
     def pools(self) -> dict[str, Pool]:
