@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from stillwatch.schema import TABLES, conform
+from stillwatch.sealing.compare import compare_findings
 
 CAPTURES = resources.files("stillwatch.data").joinpath("captures")
 DECLARED = {table.name: table for table in TABLES}
@@ -268,3 +269,8 @@ def test_help_of_every_command_shows_an_example_or_what_it_does(stillwatch):
         page = stillwatch(command, "--help")
         assert page.code == 0
         assert "Example" in page.out or command == "key"
+
+
+def test_a_rerun_of_sealed_findings_compares_every_table_that_a_scan_writes(demo):
+    compared = {told["table"] for told in compare_findings(demo.findings, demo.findings)}
+    assert {file.stem for file in demo.findings.glob("*.parquet")} | {"quarantine.jsonl"} == compared

@@ -9,10 +9,16 @@ from typing import Annotated
 import typer
 
 from stillwatch.cli.shared import (
+    EngineName,
+    FormatName,
     Inputs,
     JsonFlag,
+    MappingFile,
+    Memory,
     ProgressWatcher,
     Quietly,
+    Seed,
+    Threads,
     count_identity,
     deployment_key,
     guarded,
@@ -30,13 +36,12 @@ def classify(
     inputs: Inputs,
     out: Annotated[Path, typer.Option(dir_okay=False, help="New file, one row an exchange: .parquet, .csv or"
                                       " .jsonl.")],
-    format_name: Annotated[str | None, typer.Option("--format", help="Log format, instead of detecting it.")] = None,
-    mapping: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="YAML file, column → path, for a"
-                                                 " format that is not known.")] = None,
-    engine: Annotated[str | None, typer.Option(help="Engine for the table work.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of every randomised step.")] = None,
-    memory: Annotated[str | None, typer.Option(help="Memory limit of the engine, such as 4GB.")] = None,
-    threads: Annotated[int | None, typer.Option(help="Threads of the engine; 0 for one a core.")] = None,
+    format_name: FormatName = None,
+    mapping: MappingFile = None,
+    engine: EngineName = None,
+    seed: Seed = None,
+    memory: Memory = None,
+    threads: Threads = None,
     as_json: JsonFlag = False,
     quiet: Quietly = False,
 ) -> None:

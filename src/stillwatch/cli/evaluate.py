@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from stillwatch.cli.shared import JsonFlag, ProgressWatcher, Quietly, guarded, say
+from stillwatch.cli.shared import EngineName, JsonFlag, Memory, ProgressWatcher, Quietly, Threads, guarded, say
 from stillwatch.proof.evaluate import evaluate as run_evaluate
 from stillwatch.proof.evaluate import figures
 from stillwatch.report.evaluation import render_evaluation
@@ -31,9 +31,9 @@ def evaluate(
     plots: Annotated[Path | None, typer.Option(file_okay=False, help="Folder for pictures (needs stillwatch[plots]):"
                                                " reliability, recall, verdicts, share gone.")] = None,
     plot_format: Annotated[str, typer.Option(help="Format of the pictures: svg or png.")] = "svg",
-    engine: Annotated[str | None, typer.Option(help="Engine for the table work.")] = None,
-    memory: Annotated[str | None, typer.Option(help="Memory limit of the engine, such as 4GB.")] = None,
-    threads: Annotated[int | None, typer.Option(help="Threads of the engine; 0 for one a core.")] = None,
+    engine: EngineName = None,
+    memory: Memory = None,
+    threads: Threads = None,
     as_json: JsonFlag = False,
     quiet: Quietly = False,
 ) -> None:

@@ -9,8 +9,10 @@ from typing import Annotated
 import typer
 
 from stillwatch.cli.shared import (
+    FormatName,
     Inputs,
     JsonFlag,
+    MappingFile,
     ProgressWatcher,
     Quietly,
     count_identity,
@@ -28,9 +30,8 @@ __all__ = ["ingest"]
 def ingest(
     inputs: Inputs,
     out: Annotated[Path, typer.Option(file_okay=False, help="Folder to write; an older one there is replaced whole.")],
-    format_name: Annotated[str | None, typer.Option("--format", help="Log format, instead of detecting it.")] = None,
-    mapping: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="YAML file, column → path, for a"
-                                                 " format that is not known.")] = None,
+    format_name: FormatName = None,
+    mapping: MappingFile = None,
     as_json: JsonFlag = False,
     quiet: Quietly = False,
 ) -> None:

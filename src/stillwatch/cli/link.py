@@ -9,7 +9,18 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from stillwatch.cli.shared import JsonFlag, ProgressWatcher, Quietly, deployment_key, guarded, say
+from stillwatch.cli.shared import (
+    EngineName,
+    JsonFlag,
+    Memory,
+    ProgressWatcher,
+    Quietly,
+    Seed,
+    Threads,
+    deployment_key,
+    guarded,
+    say,
+)
 from stillwatch.pipeline.linkage import link_sightings
 from stillwatch.report.linkage import remarks_on_sightings, render_linkage
 from stillwatch.settings import load_settings
@@ -26,10 +37,10 @@ def link(
                                       " one there is replaced whole.")],
     families: Annotated[Path | None, typer.Option(dir_okay=False, help="YAML or JSON file, kind → {family, level,"
                                                   " secret}: which kinds are one comparison.")] = None,
-    engine: Annotated[str | None, typer.Option(help="Engine for the table work.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of every randomised step.")] = None,
-    memory: Annotated[str | None, typer.Option(help="Memory limit of the engine, such as 4GB.")] = None,
-    threads: Annotated[int | None, typer.Option(help="Threads of the engine; 0 for one a core.")] = None,
+    engine: EngineName = None,
+    seed: Seed = None,
+    memory: Memory = None,
+    threads: Threads = None,
     as_json: JsonFlag = False,
     quiet: Quietly = False,
 ) -> None:

@@ -9,7 +9,18 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from stillwatch.cli.shared import Inputs, JsonFlag, ProgressWatcher, Quietly, deployment_key, guarded, say
+from stillwatch.cli.shared import (
+    EngineName,
+    FormatName,
+    Inputs,
+    JsonFlag,
+    ProgressWatcher,
+    Quietly,
+    Seed,
+    deployment_key,
+    guarded,
+    say,
+)
 from stillwatch.pipeline import ScanInputs
 from stillwatch.proof.power import Wanted
 from stillwatch.proof.power import power as run_power
@@ -35,7 +46,7 @@ def power(
     accounts: Beside = None,
     launches: Beside = None,
     agreements: Beside = None,
-    format_name: Annotated[str | None, typer.Option("--format", help="Log format, instead of detecting it.")] = None,
+    format_name: FormatName = None,
     mapping: Beside = None,
     networks: Annotated[list[Path] | None, typer.Option(exists=True, dir_okay=False, help="As for scan;"
                                                         " repeatable.")] = None,
@@ -48,8 +59,8 @@ def power(
                                                   " goes on later.")] = None,
     processes: Annotated[int | None, typer.Option(min=1, max=256, help="Scans side by side; one a core by default."
                                                   " Results are the same.")] = None,
-    engine: Annotated[str | None, typer.Option(help="Engine for the table work.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of every randomised step.")] = None,
+    engine: EngineName = None,
+    seed: Seed = None,
     decoys: Decoys = None,
     prior: Annotated[float | None, typer.Option(help="Prior probability, as for scan.")] = None,
     memory: Annotated[str | None, typer.Option(help="Memory limit of each process's engine, such as 4GB.")] = None,

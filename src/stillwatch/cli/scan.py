@@ -10,10 +10,16 @@ import typer
 from rich.console import Console
 
 from stillwatch.cli.shared import (
+    EngineName,
+    FormatName,
     Inputs,
     JsonFlag,
+    MappingFile,
+    Memory,
     ProgressWatcher,
     Quietly,
+    Seed,
+    Threads,
     count_identity,
     deployment_key,
     guarded,
@@ -34,9 +40,8 @@ def scan(
                                                   " payment and identity traits.")] = None,
     out: Annotated[Path, typer.Option(file_okay=False, help="Findings folder; an older one there is replaced"
                                       " whole.")] = Path("findings"),
-    format_name: Annotated[str | None, typer.Option("--format", help="Log format, instead of detecting it.")] = None,
-    mapping: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="YAML file, column → path, for a"
-                                                 " format that is not known.")] = None,
+    format_name: FormatName = None,
+    mapping: MappingFile = None,
     launches: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="When models were"
                                                   " released.")] = None,
     agreements: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="Who may harvest, by"
@@ -46,14 +51,14 @@ def scan(
                                                         " shipped.")] = None,
     cases: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="Case store: what a person dismissed"
                                                " there stays cleared unless there is new evidence.")] = None,
-    engine: Annotated[str | None, typer.Option(help="Engine for the table work.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of every randomised step.")] = None,
+    engine: EngineName = None,
+    seed: Seed = None,
     decoys: Annotated[int | None, typer.Option(help="Decoy data sets behind every q-value.")] = None,
     decoy_seconds: Annotated[float | None, typer.Option(help="Time budget for decoys.")] = None,
     prior: Annotated[float | None, typer.Option(help="Prior probability that linked accounts are a distillation"
                                                 " campaign.")] = None,
-    memory: Annotated[str | None, typer.Option(help="Memory limit of the engine, such as 4GB.")] = None,
-    threads: Annotated[int | None, typer.Option(help="Threads of the engine; 0 for one a core.")] = None,
+    memory: Memory = None,
+    threads: Threads = None,
     as_json: JsonFlag = False,
     fail_on_finding: Annotated[bool, typer.Option("--fail-on-finding", help="Exit 3 when a campaign is a"
                                                   " detection.")] = False,

@@ -32,10 +32,16 @@ from stillwatch.schema.model import SchemaError
 from stillwatch.settings import DeploymentKey, create_key, key_path, load_key
 
 __all__ = [
+    "EngineName",
+    "FormatName",
     "Inputs",
     "JsonFlag",
+    "MappingFile",
+    "Memory",
     "ProgressWatcher",
     "Quietly",
+    "Seed",
+    "Threads",
     "count_identity",
     "deployment_key",
     "guarded",
@@ -49,6 +55,13 @@ messages = Console(stderr=True, highlight=False)
 Inputs = Annotated[list[str], typer.Argument(
     metavar="INPUT", help="Files, folders or globs: JSONL (plain, .gz, .zst), Parquet or CSV; the format is detected"
     " from content.")]
+FormatName = Annotated[str | None, typer.Option("--format", help="Log format, instead of detecting it.")]
+MappingFile = Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="YAML file, column → path, for a"
+                                                  " format that is not known.")]
+EngineName = Annotated[str | None, typer.Option(help="Engine for the table work.")]
+Seed = Annotated[int | None, typer.Option(help="Seed of every randomised step.")]
+Memory = Annotated[str | None, typer.Option(help="Memory limit of the engine, such as 4GB.")]
+Threads = Annotated[int | None, typer.Option(help="Threads of the engine; 0 for one a core.")]
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON summary to standard output, nothing else.")]
 Quietly = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no messages but errors.")]
 

@@ -11,10 +11,13 @@ from rich.console import Console
 from rich.text import Text
 
 from stillwatch.cli.shared import (
+    FormatName,
     Inputs,
     JsonFlag,
+    MappingFile,
     ProgressWatcher,
     Quietly,
+    Seed,
     count_identity,
     deployment_key,
     guarded,
@@ -39,10 +42,9 @@ def window_test(
     window: Annotated[int, typer.Option(min=10, help="Requests in a window.")] = 100,
     fpr: Annotated[float, typer.Option(help="False-positive rate that the threshold is calibrated to.")] = 0.01,
     out: Annotated[Path | None, typer.Option(dir_okay=False, help="Parquet file for the table of windows.")] = None,
-    format_name: Annotated[str | None, typer.Option("--format", help="Log format, instead of detecting it.")] = None,
-    mapping: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="YAML file, column → path, for a"
-                                                 " format that is not known.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of every randomised step.")] = None,
+    format_name: FormatName = None,
+    mapping: MappingFile = None,
+    seed: Seed = None,
     as_json: JsonFlag = False,
     quiet: Quietly = False,
 ) -> None:

@@ -16,8 +16,8 @@ import itertools
 
 import numpy as np
 import numpy.typing as npt
-import ruptures as rpt
 from ruptures.base import BaseCost
+from ruptures.detection.pelt import Pelt
 
 from stillwatch.judge.history import History, Population
 
@@ -39,7 +39,7 @@ _LEAST = 0.15
 """Smallest change of a mix (total variation) and of a rate (share of the larger) that is worth a phase of its own."""
 
 
-class _Volume(BaseCost):  # type: ignore[misc]  # ruptures ships no types
+class _Volume(BaseCost):
     """Columns: exposure, counts."""
 
     model = "counts"
@@ -237,7 +237,7 @@ def _segmented(cost: BaseCost, signal: Floats, spread: float, width: int) -> lis
     """Bins at which segments of a day or more end."""
     if len(signal) * width < 2 * DAY:
         return []
-    pelt = rpt.Pelt(custom_cost=cost, min_size=DAY // width, jump=1).fit(signal)
+    pelt = Pelt(custom_cost=cost, min_size=DAY // width, jump=1).fit(signal)
     found = pelt.predict(pen=_penalty(len(signal) * width) * spread)
     return [int(cut) for cut in found[:-1]]
 

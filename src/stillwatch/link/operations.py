@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import combinations
 
 import numpy as np
@@ -77,7 +78,7 @@ class _Inside:
     population: int
     _known: dict[bytes, Floats] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def _tools(self) -> npt.NDArray[np.bool_]:
         return np.array([family in TOOL_FAMILIES for family in self.cells.incidence.families])
 

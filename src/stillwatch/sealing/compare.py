@@ -13,28 +13,17 @@ import pyarrow.parquet as pq
 
 from stillwatch.digests import file_digest
 from stillwatch.errors import InputError
-from stillwatch.schema import (
-    ACTIVITY,
-    ATTRIBUTED,
-    CAMPAIGNS,
-    EDGES,
-    EVIDENCE,
-    GROUPS,
-    MEMBERS,
-    SAMPLES,
-    SIGHTINGS,
-    Table,
-)
+from stillwatch.schema import EVIDENCE, QUARANTINE, TABLES, Table
 
 __all__ = ["ROUNDING", "compare_findings", "compare_tables"]
 
 ROUNDING = 1e-9
 """Relative difference up to which two fractions count as the same: what adding up in another order may change."""
 
-_TABLES = (CAMPAIGNS, MEMBERS, EVIDENCE, ATTRIBUTED, ACTIVITY, SAMPLES, SIGHTINGS, EDGES, GROUPS)
-# Tables without a declared key, and what tells their rows apart.
-_KEYS = {EVIDENCE.name: ("campaign_id", "kind", "value"), SIGHTINGS.name: ("account_id", "kind", "value"),
-         EDGES.name: ("account_a", "account_b"), GROUPS.name: ("group_id", "account_id")}
+# Whatever the schema declares as findings; what was set aside is no Parquet table and is compared as a file.
+_TABLES = tuple(table for table in TABLES if table.name.startswith("findings.") and table is not QUARANTINE)
+# The one table without a declared key, and what tells its rows apart.
+_KEYS = {EVIDENCE.name: ("campaign_id", "kind", "value")}
 _FILES = ("quarantine.jsonl",)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature
@@ -17,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from stillwatch.errors import InputError
+from stillwatch.settings import write_private
 
 __all__ = ["SigningKey", "find_signing_key", "fingerprint", "is_signed", "signing_key"]
 
@@ -82,20 +82,11 @@ def find_signing_key(path: Path) -> SigningKey | None:
 
 def _make(path: Path) -> SigningKey:
     private = Ed25519PrivateKey.generate()
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as stream:
-        stream.write(private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-        stream.flush()
-        os.fsync(stream.fileno())
-    try:
-        # A hard link fails where another process made a key meanwhile: the first one made is the key.
-        os.link(draft, path)
-    except FileExistsError:
-        found = find_signing_key(path)
-        if found is None:
-            raise
-        return found
-    finally:
-        draft.unlink(missing_ok=True)
-    return SigningKey(private)
+    if write_private(path, private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())):
+        return SigningKey(private)
+    # Another process made a key meanwhile: the first one made is the key.
+    found = find_signing_key(path)
+    if found is None:
+        raise InputError(f"the signing key {path} was made and removed by another process",
+                         remedy="run the command again")
+    return found

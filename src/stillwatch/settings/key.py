@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from stillwatch.errors import InputError, UsageError
+from stillwatch.settings.private import write_private
 
 __all__ = ["DeploymentKey", "create_key", "key_path", "load_key"]
 
@@ -80,25 +81,12 @@ def create_key(path: Path | None = None, *, replace: bool = False) -> Deployment
     if path.exists() and not replace:
         raise UsageError(f"there is a deployment key already: {path}",
                          remedy="use it; or replace it with --replace, which changes every digest")
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     secret = secrets.token_bytes(_BYTES)
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="ascii") as stream:
-        stream.write(secret.hex() + "\n")
-        stream.flush()
-        os.fsync(stream.fileno())
-    if replace:
-        draft.replace(path)
-        return DeploymentKey(secret)
-    try:
-        # A hard link fails where another process made a key meanwhile: the first one made is the key.
-        os.link(draft, path)
-    except FileExistsError:
+    if not write_private(path, f"{secret.hex()}\n".encode(), replace=replace):
+        # Another process made a key meanwhile: the first one made is the key.
         found = load_key(path)
         if found is None:
-            raise
+            raise InputError(f"the deployment key {path} was made and removed by another process",
+                             remedy="run the command again")
         return found
-    finally:
-        draft.unlink(missing_ok=True)
     return DeploymentKey(secret)
