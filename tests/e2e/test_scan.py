@@ -274,3 +274,33 @@ def test_help_of_every_command_shows_an_example_or_what_it_does(stillwatch):
 def test_a_rerun_of_sealed_findings_compares_every_table_that_a_scan_writes(demo):
     compared = {told["table"] for told in compare_findings(demo.findings, demo.findings)}
     assert {file.stem for file in demo.findings.glob("*.parquet")} | {"quarantine.jsonl"} == compared
+
+
+def test_the_explanation_counts_the_members_and_says_who_else_is_linked(demo):
+    linked = pq.read_table(demo.findings / "groups.parquet")["group_id"].to_pylist()
+    told = {row["campaign_id"]: row for row in pq.read_table(demo.findings / "campaigns.parquet").to_pylist()}
+    assert any(linked.count(name) > row["accounts"] for name, row in told.items())
+    for name, row in told.items():
+        assert row["explanation"].startswith(f"{row['accounts']:,} accounts appear to be run together")
+        assert ("linked and no member" in row["explanation"]) == (linked.count(name) > row["accounts"])
+
+
+@pytest.mark.slow
+def test_another_deployment_key_gives_other_names_and_the_same_findings(stillwatch, demo, tmp_path):
+    done = stillwatch("scan", demo.traffic / "exchanges", "--accounts", demo.traffic / "accounts.parquet",
+                      "--out", tmp_path / "out", STILLWATCH_KEY_FILE=str(tmp_path / "key"))
+    assert done.code == 0, done.err
+
+    def told(findings):
+        members = pq.read_table(findings / "members.parquet").to_pylist()
+        campaigns = pq.read_table(findings / "campaigns.parquet").to_pylist()
+        inside = {row["campaign_id"]: [] for row in campaigns}
+        for row in members:
+            inside[row["campaign_id"]].append((row["account_id"], round(row["probability"], 6), row["exchanges"]))
+        return sorted((row["verdict"], row["exchanges"], round(row["probability"], 6),
+                       round(row["q_value"], 6), sorted(inside[row["campaign_id"]])) for row in campaigns)
+
+    assert told(tmp_path / "out") == told(demo.findings)
+    names = [set(pq.read_table(folder / "campaigns.parquet")["campaign_id"].to_pylist())
+             for folder in (tmp_path / "out", demo.findings)]
+    assert not names[0] & names[1]

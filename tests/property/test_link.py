@@ -125,7 +125,9 @@ def test_names_and_row_order_change_nothing(seed, random):
     accounts = sorted({row[0] for row in rows})
     names = random.sample([f"n{i:03d}" for i in range(len(accounts))], len(accounts))
     renamed = dict(zip(accounts, names, strict=True))
-    shuffled = [(renamed[row[0]], *row[1:]) for row in rows]
+    values = sorted({row[2] for row in rows})
+    called = dict(zip(values, random.sample([f"v{i:05d}" for i in range(len(values))], len(values)), strict=True))
+    shuffled = [(renamed[row[0]], row[1], called[row[2]], *row[3:]) for row in rows]
     random.shuffle(shuffled)
     after = link(sightings(shuffled), FAMILIES)
     assert {frozenset(renamed[a] for a in group) for group in groups_of(before)} == groups_of(after)

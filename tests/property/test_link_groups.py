@@ -108,7 +108,10 @@ def test_names_order_and_repetition_change_nothing(seed):
     rng = np.random.default_rng([seed, 1])
     accounts = sorted({row[0] for row in rows})
     names = {account: f"n{place:04d}" for account, place in zip(accounts, rng.permutation(len(accounts)), strict=True)}
-    other = [(names[rows[at][0]], *rows[at][1:]) for at in rng.permutation(len(rows))]
+    # Values are digests: another deployment key gives all of them other names.
+    values = sorted({row[2] for row in rows})
+    called = {value: f"v{place:06d}" for value, place in zip(values, rng.permutation(len(values)), strict=True)}
+    other = [(names[rows[at][0]], rows[at][1], called[rows[at][2]], *rows[at][3:]) for at in rng.permutation(len(rows))]
     groups, edges = described(linked, names)
     again, edges_again = described(link(sightings(other), FAMILIES))
     assert len(groups) >= 3

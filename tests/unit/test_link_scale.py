@@ -78,12 +78,19 @@ def test_large_data_are_searched_in_few_steps_and_the_campaign_is_found(monkeypa
     some = cocluster.steps(1_000_000, 11_000_000)
     assert some == [(False, 256.0), (True, 2048.0)]
     assert cocluster.steps(1_000_000, 2_000_000) == [(False, 256.0), (True, 2048.0), (False, 2048.0)]
-    coded = encode(logs(4), FAMILY_OF)
-    names = np.array(coded.accounts.to_pylist())
+    whole = {cocluster._WORK: 0, 1: 0}
     planted = {f"a{number}" for number in range(40)}
-    for work in (cocluster._WORK, 1):
-        monkeypatch.setattr(cocluster, "_WORK", work)
-        assert cocluster.is_large(cells_of(coded)) == (work == 1)
-        found = max((set(names[group.members]) for group in find_groups(coded, 0)), key=len)
-        assert len(found & planted) >= 36
-        assert len(found - planted) <= 4
+    for seed in range(1, 6):
+        coded = encode(logs(seed), FAMILY_OF)
+        names = np.array(coded.accounts.to_pylist())
+        for work in whole:
+            monkeypatch.setattr(cocluster, "_WORK", work)
+            assert cocluster.is_large(cells_of(coded)) == (work == 1)
+            for draw in range(3):
+                found = max((set(names[group.members]) for group in find_groups(coded, draw)), key=len, default=set())
+                assert len(found - planted) <= 4
+                whole[work] += len(found & planted) >= 36
+    # All of the ladder finds it always; two lists alone, in logs this small, no more than mostly.
+    print(whole)
+    assert next(iter(whole.values())) == 15
+    assert whole[1] >= 8

@@ -57,12 +57,12 @@ def judge(candidates: Sequence[Candidate], measured: Mapping[str, Measured], q_v
     for candidate, q_value in zip(candidates, q_values, strict=True):
         it = measured[candidate.group_id]
         permitted = covered(known.agreements, known.accounts, candidate.accounts, it.first_seen, it.last_seen)
-        row = _campaign(candidate, it, float(q_value), floor, explanations, prior, known, permitted)
-        campaigns.append(row)
         people = [_member(candidate, place, known, profiles, created, it.first_seen)
                   for place, account in enumerate(candidate.accounts)
                   if _takes_part(candidate, account, it, known, permitted)]
+        row = _campaign(candidate, it, float(q_value), floor, explanations, prior, known, permitted, len(people))
         row["accounts"] = len(people)
+        campaigns.append(row)
         members += people
         evidence += [{"campaign_id": candidate.group_id, "kind": value.kind, "value": value.value,
                       "accounts": value.members, "bits": value.bits, "why": why(value)}
@@ -79,7 +79,7 @@ def judge(candidates: Sequence[Candidate], measured: Mapping[str, Measured], q_v
 
 
 def _campaign(candidate: Candidate, it: Measured, q_value: float, floor: float, explanations: Explanations,
-              prior: float, known: Knowledge, permitted: set[str]) -> dict[str, Any]:
+              prior: float, known: Knowledge, permitted: set[str], taking: int) -> dict[str, Any]:
     weighed = explanations.weigh(it.features, prior)
     verdict, probability = weighed[0].verdict, next(w.probability for w in weighed if w.verdict == "distillation")
     rival = next(w.verdict for w in weighed if w.verdict != "distillation")
@@ -119,7 +119,7 @@ def _campaign(candidate: Candidate, it: Measured, q_value: float, floor: float, 
         "first_seen": it.first_seen,
         "last_seen": it.last_seen,
         "capabilities": [{"capability": what, "share": share} for what, share in it.capabilities],
-        "explanation": explanation(candidate, weighed, speaks_for, speaks_against, note),
+        "explanation": explanation(candidate, taking, weighed, speaks_for, speaks_against, note),
         "linkage_bits": candidate.score,
         "q_floor": floor,
         "hypotheses": [_as_row(w) for w in weighed],

@@ -96,12 +96,16 @@ def _side(name: str, features: Mapping[str, float], typical: Mapping[str, float]
     return f"{high if much else low} ({value:.0%}, typical {usual:.0%})"
 
 
-def explanation(candidate: Candidate, weighed: list[Weighed], speaks_for: list[str], speaks_against: list[str],
-                note: str | None) -> str:
-    """Two plain sentences: the strongest evidence for, and the strongest against."""
+def explanation(candidate: Candidate, taking: int, weighed: list[Weighed], speaks_for: list[str],
+                speaks_against: list[str], note: str | None) -> str:
+    """Two plain sentences: the strongest evidence for, and the strongest against. ``taking`` of its accounts take part.
+    """
     shared = candidate.shared[0] if candidate.shared else None
     link = why(shared).rstrip(".") if shared else "nothing rare is shared"
-    first = f"{len(candidate.accounts):,} accounts appear to be run together: {link}"
+    others = len(candidate.accounts) - taking
+    first = f"{taking:,} accounts appear to be run together"
+    first += f" ({others:,} more {'are' if others > 1 else 'is'} linked and no member)" if others else ""
+    first += f": {link}"
     first += f"; for harvesting speaks that {speaks_for[0]}." if speaks_for else "."
     other = next(w for w in weighed if w.verdict != "distillation")
     if note:

@@ -13,7 +13,10 @@ import pyarrow.compute as pc
 __all__ = ["Incidence", "compact", "encode"]
 
 Ints = npt.NDArray[np.int64]
+Colours = npt.NDArray[np.uint64]
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
+_COLOUR_BITS = np.uint64(48)
+"""Bits of a value's colour that are kept beside its kind."""
 
 
 @dataclass(frozen=True)
@@ -21,9 +24,10 @@ class Incidence:
     """Accounts × values as a list of coincidences.
 
     ``account[i]`` was seen with ``value[i]`` (codes); each pair once. ``accounts`` names accounts in
-    *structural* order: by what they were seen with, not by their names, so that whatever breaks ties by
-    code gives the same partition after a renaming. Value ``v`` is of ``kinds[kind[v]]``, in family
-    ``families[family[v]]`` at ``level[v]``, and was seen with ``degree[v]`` accounts.
+    *structural* order, and ``values`` the values of each kind: by what they were seen with, not by their names, so
+    that whatever breaks ties by code gives the same partition after a renaming, as under another deployment key.
+    Value ``v`` is of ``kinds[kind[v]]``, in family ``families[family[v]]`` at ``level[v]``, and was seen with
+    ``degree[v]`` accounts.
     """
 
     accounts: pa.Array
@@ -60,9 +64,12 @@ def encode(sightings: pa.Table, family_of: Mapping[str, tuple[str, int]]) -> Inc
     value_names, row_value = _codes(sightings["value"])
     distinct, value = compact(row_kind * len(value_names) + row_value, len(kinds) * len(value_names))
     count = sightings["count"].fill_null(1).to_numpy().astype(np.int64)
-    order = _structural_order(account, value, count, len(names), len(distinct))
-    rank = np.empty(len(names), dtype=np.int64)
-    rank[order] = np.arange(len(names))
+    kind = distinct // max(1, len(value_names))
+    of_account, of_value = _colours(account, value, count, len(names), len(distinct))
+    order, rank = _ranked(of_account)
+    # Values of one kind stay together, kinds in the order of their names.
+    place, of = _ranked(kind.astype(np.uint64) << _COLOUR_BITS | of_value >> (np.uint64(64) - _COLOUR_BITS))
+    distinct, kind, value = distinct[place], kind[place], of[value]
     # Sorted by account, then value; a coincidence that is repeated counts once.
     key = rank[account] * max(1, len(distinct)) + value
     key.sort()
@@ -70,7 +77,6 @@ def encode(sightings: pa.Table, family_of: Mapping[str, tuple[str, int]]) -> Inc
     account, value = np.divmod(key, max(1, len(distinct)))
     belongs = [family_of.get(kind, (kind, 1)) for kind in kinds]
     families = tuple(sorted({family for family, _ in belongs}))
-    kind = distinct // max(1, len(value_names))
     index = np.array([families.index(family) for family, _ in belongs], dtype=np.int64)
     level = np.array([level for _, level in belongs], dtype=np.int64)
     return Incidence(
@@ -113,12 +119,11 @@ def _mix(numbers: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
     return numbers ^ (numbers >> np.uint64(31))
 
 
-def _structural_order(account: Ints, value: Ints, count: Ints, accounts: int, values: int) -> Ints:
-    """Order of accounts by colour refinement (Weisfeiler–Lehman) on the coincidences.
+def _colours(account: Ints, value: Ints, count: Ints, accounts: int, values: int) -> tuple[Colours, Colours]:
+    """Colours of accounts and of values by refinement (Weisfeiler–Lehman) on the coincidences.
 
-    Colours start from the counts and are refined over three rounds; sums make them independent of row
-    order. Accounts that still tie are alike in all that the statistics look at; only they are
-    ordered by name.
+    They start from the counts and are refined over three rounds; sums make them independent of row order. What still
+    ties is alike in all that the statistics look at; only that is ordered by name.
     """
     weight = _mix(count.astype(np.uint64) + _MULTIPLIER)
     of_account = np.zeros(accounts, dtype=np.uint64)
@@ -126,7 +131,15 @@ def _structural_order(account: Ints, value: Ints, count: Ints, accounts: int, va
     for _ in range(3):
         of_value = _gather(value, _mix(of_account[account] + weight), values)
         of_account = _gather(account, _mix(of_value[value] + weight), accounts)
-    return np.argsort(of_account, kind="stable").astype(np.int64)
+    return of_account, of_value
+
+
+def _ranked(colour: Colours) -> tuple[Ints, Ints]:
+    """Codes in order of their colours, ties as they were; and each one's place in that order."""
+    order = np.argsort(colour, kind="stable")
+    place = np.empty(len(order), dtype=np.int64)
+    place[order] = np.arange(len(order))
+    return order.astype(np.int64), place
 
 
 def _gather(index: Ints, colour: npt.NDArray[np.uint64], size: int) -> npt.NDArray[np.uint64]:

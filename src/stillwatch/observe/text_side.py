@@ -14,7 +14,7 @@ from stillwatch.observe.templates import Cores, find_cores, sample
 from stillwatch.observe.text_benchmarks import find_items
 from stillwatch.observe.text_fold import Folded, signed_digest
 from stillwatch.observe.text_pattern import excerpt
-from stillwatch.observe.text_shingles import shingles, tokenise
+from stillwatch.observe.text_shingles import mix, shingles, tokenise
 
 __all__ = ["TextSide"]
 
@@ -100,9 +100,13 @@ class TextSide:
         """What recurs among the texts added so far."""
         counts = np.concatenate([*self._counts, np.zeros(0, np.int32)])
         shingle = np.concatenate([*self._shingle, np.zeros(0, np.uint32)]).astype(np.uint64)
-        identity = np.fromiter(self.index, np.int64, len(self.index)).view(np.uint64)
-        return find_cores(shingle, np.repeat(np.arange(len(counts)), counts), identity,
-                          sum(int(tokens.sum()) for tokens in self._tokens), seed=seed)
+        text = np.repeat(np.arange(len(counts)), counts)
+        tokens = np.concatenate([*self._tokens, np.zeros(0, np.int64)])
+        # A text goes by what it holds and not by its keyed digest, so that families are the same under every key.
+        # Texts with the same shingles and as many tokens count as one, which costs nothing.
+        identity = tokens.astype(np.uint64)
+        np.add.at(identity, text, mix(shingle))
+        return find_cores(shingle, text, identity, int(tokens.sum()), seed=seed)
 
     def rows(self, masked: Sequence[int | None]) -> I64:
         """The number of each text; of a text that is not there, the number after the last."""

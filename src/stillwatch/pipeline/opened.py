@@ -108,12 +108,19 @@ class Opened:
 
         Those that are not judged, those that harvesting explains best, and of those with an innocent explanation the
         ones that hold two seeds: one member in a class is no reason to suspect the class. Never those of ordinary
-        customers who share habits alone.
+        customers who share habits alone. Of a judged group only those who take part: who is linked and no member is
+        reached by what it shares or not at all.
         """
         verdict = {name: row["verdict"] for name, row in self.campaign.items()}
-        return {name: pool for name, pool in self.pools.items()
+        return {name: self._taking_part(name, pool) for name, pool in self.pools.items()
                 if verdict.get(name, "distillation") == "distillation"
                 or (verdict[name] != "undetermined" and np.isin(seeds, pool.members).sum() >= _SEEDS_IN)}
+
+    def _taking_part(self, name: str, pool: Pool) -> Pool:
+        if name not in self.campaign:
+            return pool
+        part = np.array([(name, self.name(code)) in self._member_rows for code in pool.members], dtype=bool)
+        return Pool(pool.members[part], pool.probability[part])
 
     @cached_property
     def pools(self) -> dict[str, Pool]:
