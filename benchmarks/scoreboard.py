@@ -54,10 +54,10 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
         parser.error(f"there is no scenario {', '.join(strange)}; see stillwatch simulate --list")
     if min(wanted.seeds) < 0 or wanted.scale <= 0 or wanted.jobs < 1:
         parser.error("seeds are 0 or more, --scale is above 0, and --jobs is at least 1")
-    development = tuned()["development"]
-    if development["scenario"] in wanted.scenarios and set(development["seeds"]) & set(wanted.seeds):
-        seeds = ", ".join(map(str, development["seeds"]))
-        parser.error(f"{development['scenario']} with seeds {seeds} is what everything was tuned on: give other seeds")
+    for scenario, used in tuned()["development"]["seeds"].items():
+        if scenario in wanted.scenarios and set(used) & set(wanted.seeds):
+            seeds = ", ".join(map(str, used))
+            parser.error(f"{scenario} with seeds {seeds} is what everything was tuned on: give other seeds")
     return wanted
 
 

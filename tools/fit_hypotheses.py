@@ -19,8 +19,8 @@ from pathlib import Path
 
 from stillwatch.judge import FEATURES, ORDINARY, Explanations, shipped
 from stillwatch.proof.calibrate import Example, examples, fit_explanations, log_scores, prior_only_score, said_of
+from stillwatch.proof.vary import DEVELOPMENT
 
-FIT = {"lookalikes": range(100, 110), "assorted": range(300, 314)}
 CHECK = {"lookalikes": range(210, 213), "assorted": range(320, 324)}
 TARGET = Path(__file__).parent.parent / "src" / "stillwatch" / "data" / "hypotheses.json"
 
@@ -32,8 +32,9 @@ def main() -> None:
     if parser.parse_args().check:
         explanations = shipped()
     else:
-        known = gathered(FIT, "A")
-        made_from = f"{len(known)} simulated groups, as linking found them ({named(FIT)}, half A of the prompts)"
+        known = gathered(DEVELOPMENT, "A")
+        made_from = (f"{len(known)} simulated groups, as linking found them ({named(DEVELOPMENT)}, half A of the"
+                     " prompts)")
         explanations = fit_explanations(known, tuple(FEATURES), made_from)
         TARGET.write_text(explanations.to_json(), "utf-8")
         print(f"wrote {TARGET.name}: {made_from}")

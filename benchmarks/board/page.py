@@ -122,12 +122,13 @@ def _development(scales: Mapping[str, float], halves: Mapping[str, str], seeds: 
     on = ", ".join(f"`{name}` (scale {scales[name]:g}, half {halves[name]})" for name in scales)
     same = sorted({name for name, half in halves.items() if half == made["prompts"]})
     note = f" Half {made['prompts']} is also in {', '.join(f'`{name}`' for name in same)}." if same else ""
+    from_to = ", ".join(f"`{name}` (seeds {used[0]}–{used[-1]})" for name, used in made["seeds"].items())
     return f"""
 ## What was development, and what is reported on
 
-- *Development*: scenario `{made['scenario']}`, seeds {made['seeds'][0]}–{made['seeds'][-1]}, half {made['prompts']} of
-  the prompts. Our explanations were fitted to it and to `assorted` (`tools/fit_hypotheses.py`), and the baselines'
-  parameters are those of the highest F1 on it (`{tuned['made_by']}`).
+- *Development*: {from_to}, every seed with numbers of its own, half {made['prompts']} of the prompts. Our explanations
+  were fitted to these runs (`tools/fit_hypotheses.py`), and the baselines' parameters are those of the highest F1 on
+  them (`{tuned['made_by']}`).
 - *Reported*: {on}; seeds {', '.join(map(str, seeds))}, on which nothing was fitted or tuned.{note}"""
 
 

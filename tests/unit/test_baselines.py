@@ -18,7 +18,7 @@ import pytest
 from baselines import BASELINES, components, honeypot, mmd, shared, synchrotrap
 from scipy.stats import binom
 from sklearn.metrics.pairwise import rbf_kernel
-from tune_baselines import DEVELOPMENT, TARGET, best, calibrated, score
+from tune_baselines import TARGET, best, calibrated, development, score
 
 from stillwatch.schema import ACCOUNTS, EXCHANGES, TRUE_CAMPAIGNS, TRUE_MEMBERS, conform
 
@@ -68,7 +68,7 @@ def rewritten(folder, rows, seed, rename=False):
 
 def test_every_baseline_is_tuned_on_development_runs_alone_and_within_its_grid():
     tuned = json.loads(TARGET.read_text("utf-8"))
-    assert tuned["development"] == DEVELOPMENT
+    assert tuned["development"] == development()
     assert list(tuned["baselines"]) == list(BASELINES)
     for name, baseline in BASELINES.items():
         parameters = tuned["baselines"][name]["parameters"]

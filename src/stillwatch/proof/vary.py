@@ -17,7 +17,10 @@ from pydantic.fields import FieldInfo
 from stillwatch.proof.draws import generator
 from stillwatch.proof.scenario import Scenario
 
-__all__ = ["varied"]
+__all__ = ["DEVELOPMENT", "varied"]
+
+DEVELOPMENT = {"lookalikes": range(100, 110), "assorted": range(300, 314)}
+"""Scenarios and seeds that explanations are fitted to and baselines tuned on, varied, half A of the prompts."""
 
 _FACTOR = 1.8  # sizes are up to this many times as large or small
 _SHIFT = 0.6  # standard deviation of the logit of a share
