@@ -89,6 +89,7 @@ CREATE TABLE "findings"."campaigns" (
   "first_seen" TIMESTAMP WITH TIME ZONE,
   "last_seen" TIMESTAMP WITH TIME ZONE,
   "detectable_at" TIMESTAMP WITH TIME ZONE,
+  "detectable_q" DOUBLE PRECISION,
   "capabilities" ROW("capability" VARCHAR, "share" DOUBLE PRECISION) ARRAY,
   "phase" VARCHAR CHECK ("phase" IN ('probing', 'ramp_up', 'sustained', 'pivot', 'wind_down', 'ended')),
   "actor" VARCHAR,

@@ -7,7 +7,8 @@ engine (no ordered collect, no ASOF join, no ``mode``, no pandas or pyarrow func
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeAlias
@@ -53,6 +54,7 @@ class Engine:
         self._backend = backend
         self._scratch = scratch
         self._made = 0
+        self._held: list[str] = []
 
     def parquet(self, paths: Sequence[Path]) -> Relation:
         """A relation over Parquet files of one schema."""
@@ -60,13 +62,28 @@ class Engine:
 
     def table(self, data: pa.Table) -> Relation:
         """A relation over an Arrow table, copied in (joins over registered Arrow data can hang)."""
-        self._made += 1
-        return self._backend.create_table(f"given_{self._made}", data, temp=True)
+        return self._backend.create_table(self._own("given"), data, temp=True)
 
     def keep(self, relation: Relation) -> Relation:
         """Compute the relation once and hold it in the engine (spilling to disk), for several readers."""
+        return self._backend.create_table(self._own("kept"), relation, temp=True)
+
+    def _own(self, kind: str) -> str:
         self._made += 1
-        return self._backend.create_table(f"kept_{self._made}", relation, temp=True)
+        name = f"{kind}_{self._made}"
+        self._held.append(name)
+        return name
+
+    @contextmanager
+    def passing(self) -> Iterator[None]:
+        """What is copied in or kept meanwhile is dropped at the end: work that is done many times holds one's space."""
+        before = len(self._held)
+        try:
+            yield
+        finally:
+            for name in self._held[before:]:
+                self._backend.drop_table(name, force=True)
+            del self._held[before:]
 
     def arrow(self, relation: Any) -> pa.Table:
         """The relation's rows, in no particular order."""

@@ -90,6 +90,21 @@ def test_the_summary_names_inputs_settings_and_versions(demo):
     assert {"duckdb", "ibis", "pyarrow"} <= set(written["versions"])
     assert written["decoys"]["made"] == written["decoys"]["wanted"]
     assert "simulated" in written["conditional_on"]
+    assert written["looks"]["ended"] is None
+    assert 0 < written["looks"]["taken"] <= written["looks"]["grid"] == 20
+
+
+def test_the_campaign_is_reportable_days_after_it_began_and_long_before_the_logs_end(demo, stillwatch):
+    campaigns = pq.read_table(demo.findings / "campaigns.parquet").to_pylist()
+    (found,) = [row for row in campaigns if row["detectable_at"] is not None]
+    assert found["verdict"] == "distillation"
+    assert 0 < (found["detectable_at"] - found["first_seen"]).days + 1 <= 4
+    told = stillwatch("evaluate", demo.findings, demo.traffic, "--json").json
+    (gone,) = [one["gone"] for one in told["campaigns"]]
+    assert gone["detectable_at"] == found["detectable_at"].isoformat()
+    assert 0 < gone["exchanges"] < 0.4
+    page = (demo.findings / "report.html").read_text("utf-8")
+    assert "By the same rules it was reportable from" in page
 
 
 def test_no_prompt_and_no_raw_address_leaves_the_machine_in_findings(demo):

@@ -6,6 +6,7 @@ import json
 import re
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from html.parser import HTMLParser
 from io import StringIO
 from itertools import pairwise
@@ -187,6 +188,34 @@ def test_every_member_shows_what_speaks_against_and_whether_it_may_be_a_victim(t
     detected = [m for m in members if m["campaign_id"] == "c4e1d0a92b7f"]
     assert all(m["account_id"] in parsed.words for m in detected)
     assert parsed.words.count("possibly: its key was used from two networks at once") >= 3
+
+
+def since(folder: Path, *campaigns: dict[str, Any], **summary: Any) -> str:
+    """The terminal's words for detections with these changes."""
+    named = [fixture.campaign(f"c{number}", **changes) for number, changes in enumerate(campaigns)]
+    made = fixture.tables(*((row, 20) for row in named))
+    fixture.write(folder, made, fixture.summary(**summary))
+    return " ".join(terminal(folder).split())
+
+
+def test_since_when_it_was_reportable_is_said_with_the_share_sent_by_then(tmp_path: Path) -> None:
+    # Before day 13: 1 + … + 7 a member, of 1 + … + 20 less the two quiet days' 15 and 16, and 15 days of 20 each.
+    told = since(tmp_path, {})
+    assert "By the same rules it was reportable from 5 May 2026, with 6% of its exchanges sent." in told
+    at_end = fixture.START + timedelta(days=42, hours=23, minutes=59)
+    told = since(tmp_path, {}, {"detectable_at": at_end})
+    assert ("By the same rules 2 campaigns were reportable from 5 May 2026 at the earliest and 3 June 2026, 23:59 at"
+            " the latest, with 53% of their exchanges sent in the median and over 99.9% at most.") in told
+
+
+def test_where_it_was_not_looked_for_or_time_ran_out_that_is_said(tmp_path: Path) -> None:
+    told = since(tmp_path, {"detectable_at": None}, looks={"ended": None})
+    assert "Since when 1 detection could have been reported was not looked for." in told
+    assert "By the same rules" not in told
+    told = since(tmp_path, {}, {"detectable_at": None}, looks={"ended": "2026-05-20T00:00:00+00:00"})
+    assert ("Time for finding since when 1 detection could have been reported ran out: not before 20 May 2026"
+            " (--look-seconds).") in told
+    assert "By the same rules it was reportable from 5 May 2026" in told
 
 
 @pytest.mark.parametrize("missing", ["summary.json", "members.parquet", "evidence.parquet", "activity.parquet",

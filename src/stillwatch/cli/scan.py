@@ -32,6 +32,9 @@ from stillwatch.settings import load_settings
 
 __all__ = ["scan"]
 
+LookSeconds = Annotated[float | None, typer.Option(help="Time budget for finding since when each detection could have"
+                                                   " been reported; 0 for none.")]
+
 
 @guarded
 def scan(
@@ -55,6 +58,7 @@ def scan(
     seed: Seed = None,
     decoys: Annotated[int | None, typer.Option(help="Decoy data sets behind every q-value.")] = None,
     decoy_seconds: Annotated[float | None, typer.Option(help="Time budget for decoys.")] = None,
+    look_seconds: LookSeconds = None,
     prior: Annotated[float | None, typer.Option(help="Prior probability that linked accounts are a distillation"
                                                 " campaign.")] = None,
     memory: Memory = None,
@@ -79,8 +83,8 @@ def scan(
 
       stillwatch scan logs/ --accounts accounts.parquet --cases cases.db
     """
-    settings = load_settings(engine=engine, seed=seed, decoys=decoys, decoy_seconds=decoy_seconds, prior=prior,
-                             memory=memory, threads=threads)
+    settings = load_settings(engine=engine, seed=seed, decoys=decoys, decoy_seconds=decoy_seconds,
+                             look_seconds=look_seconds, prior=prior, memory=memory, threads=threads)
     key = deployment_key(quiet or as_json)
     given = ScanInputs(inputs, accounts, launches, agreements, networks or (), format_name, mapping, cases)
     with ProgressWatcher(quiet) as watcher:

@@ -12,12 +12,12 @@ from stillwatch.engine import Engine
 from stillwatch.judge import Explanations, Judged, Knowledge, Measured, Surroundings, judge, measure
 from stillwatch.link import Linked, link
 from stillwatch.pipeline.candidates import AttributedWork, Candidates, attribute, candidates_of
-from stillwatch.pipeline.decided import apart
+from stillwatch.pipeline.decided import apart, decided
 from stillwatch.pipeline.observing import Reduced
 from stillwatch.schema import FAMILY_OF
 from stillwatch.settings import DeploymentKey, Settings
 
-__all__ = ["Claims", "claims_of", "judge_claims", "likely_members"]
+__all__ = ["Claims", "Rules", "candidates_in", "claims_of", "judge_claims", "likely_members", "work_of"]
 
 
 @dataclass(frozen=True)
@@ -47,8 +47,18 @@ def claims_of(engine: Engine, reduced: Reduced, *, settings: Settings, key: Depl
     Groups are taken apart first where people did so (``rulings``): whom they removed is nobody's member, and sends
     nothing of a group's.
     """
+    return work_of(engine, reduced, *candidates_in(reduced, settings=settings, key=key, rulings=rulings))
+
+
+def candidates_in(reduced: Reduced, *, settings: Settings, key: DeploymentKey,
+                  rulings: Rulings = NOBODY) -> tuple[Linked, Candidates]:
+    """The first half of ``claims_of``: who is linked."""
     linked = apart(link(reduced.sightings, FAMILY_OF, seed=settings.seed), rulings)
-    found = candidates_of(linked, reduced.sightings, key)
+    return linked, candidates_of(linked, reduced.sightings, key)
+
+
+def work_of(engine: Engine, reduced: Reduced, linked: Linked, found: Candidates) -> Claims:
+    """The second half of ``claims_of``: what the groups did."""
     work = attribute(engine, reduced.staged, reduced.texts, reduced.content, found.members,
                      reduced.profiles)
     measured = measure(engine, work.exchanges, found.members, around(reduced), ties(found))
@@ -78,3 +88,22 @@ def judge_claims(reduced: Reduced, claims: Claims, q: Sequence[float], floor: fl
     knowledge = Knowledge(reduced.accounts, reduced.agreements, reduced.profiles, claims.work.by_account,
                           [f"{gone['input']}: {gone['effect']}" for gone in reduced.missing])
     return judge(claims.found.candidates, claims.measured, q, floor, explanations, settings.prior, knowledge)
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What a scan decides by, whatever rows it is given."""
+
+    settings: Settings
+    key: DeploymentKey
+    explanations: Explanations
+    rulings: Rulings = NOBODY
+
+    def claims(self, engine: Engine, reduced: Reduced) -> Claims:
+        """See ``claims_of``."""
+        return claims_of(engine, reduced, settings=self.settings, key=self.key, rulings=self.rulings)
+
+    def judged(self, reduced: Reduced, claims: Claims, q: Sequence[float], floor: float) -> Judged:
+        """What is made of the candidates, people's decisions honoured; see ``judge_claims``."""
+        judged = judge_claims(reduced, claims, q, floor, self.explanations, self.settings)
+        return decided(judged, self.rulings, self.key)

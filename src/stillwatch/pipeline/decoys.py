@@ -59,6 +59,11 @@ class Decoys:
         whole = {name: [*made, *([[]] * (most - len(made)))] for name, made in self.sets.items()}
         return Decoys(most, whole).q_values(scores)[0]
 
+    def hopeless(self, scores: Sequence[float], places: Collection[int]) -> bool:
+        """Whether none of the groups at ``places`` can be a detection any more, whatever is still to be made holds."""
+        bounds = self.at_least(scores)
+        return all(bounds[place] > DETECTION_Q for place in places)
+
 
 def enough_for(groups: int, most: int) -> int:
     """How many decoys to make first: as many as let the groups together show q = 0.002, 19 at least, ``most`` at most.

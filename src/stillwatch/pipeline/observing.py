@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from stillwatch.engine import Engine, Relation
 from stillwatch.ingest import Ingested, ingest, read_accounts, read_agreements, read_launches
@@ -24,9 +25,10 @@ from stillwatch.observe import (
 )
 from stillwatch.pipeline.keeping_time import rhythm_sightings
 from stillwatch.pipeline.watch import Clock, Quiet
+from stillwatch.schema import TIMESTAMP
 from stillwatch.settings import DeploymentKey, Settings
 
-__all__ = ["Logs", "Reduced", "ScanInputs", "collect", "observe", "read_logs"]
+__all__ = ["Logs", "Reduced", "ScanInputs", "as_of", "collect", "observe", "read_logs"]
 
 
 @dataclass(frozen=True)
@@ -56,8 +58,13 @@ class Logs:
 
 @dataclass
 class Reduced:
-    """Everything that the statistics need, reduced from the exchanges; no raw text."""
+    """Everything that the statistics need, reduced from the exchanges; no raw text.
 
+    ``logs`` and ``networks`` are what it was reduced from and with.
+    """
+
+    logs: Logs
+    networks: Networks
     ingested: Ingested
     staged: Relation
     texts: Relation
@@ -121,9 +128,28 @@ def collect(engine: Engine, logs: Logs, staged: Relation, text_table: pa.Table, 
         fixed_sightings(Observed(seen_at, sent, accounts, known, sampling(engine, staged, key)), key),
         rhythm_sightings(engine, staged, key)])
     moving = moving_sightings(seen_at, known)
-    return Reduced(logs.ingested, staged, texts, text_table, accounts, logs.agreements, known, seen_at, sent,
-                   profiles(engine, staged), fixed, pa.concat_tables([fixed, moving]),
+    return Reduced(logs, networks, logs.ingested, staged, texts, text_table, accounts, logs.agreements, known, seen_at,
+                   sent, profiles(engine, staged), fixed, pa.concat_tables([fixed, moving]),
                    _missing(logs.ingested, accounts), logs.launches)
+
+
+def as_of(engine: Engine, reduced: Reduced, until_us: int, key: DeploymentKey) -> Reduced:
+    """What there would be to see had the logs ended at ``until_us`` (µs since 1970, that moment included).
+
+    Nothing that came later is in it: neither exchanges nor the families that their texts make, nor accounts opened
+    since. What else is known beside the logs does not say since when it is: it counts as known then.
+    """
+    staged = reduced.staged.filter(reduced.staged.ts_us <= until_us)
+    worded = staged.filter(staged.text_digest.notnull())
+    counted = engine.arrow(worded.group_by("text_digest").agg(exchanges=worded.count()))
+    reducer = reduced.logs.reducer.restricted(dict(zip(counted["text_digest"].to_pylist(),
+                                                       counted["exchanges"].to_pylist(), strict=True)))
+    accounts = reduced.accounts
+    if accounts is not None:
+        later = pc.greater(accounts["created_at"], pa.scalar(until_us, pa.int64()).cast(TIMESTAMP))
+        accounts = accounts.filter(pc.invert(pc.fill_null(later, False)))
+    logs = replace(reduced.logs, reducer=reducer, accounts=accounts)
+    return collect(engine, logs, staged, reducer.texts(patterns=False), reduced.networks, key)
 
 
 def _missing(ingested: Ingested, accounts: pa.Table | None) -> list[dict[str, str]]:

@@ -21,19 +21,21 @@ from stillwatch.engine import Engine, connect, engine_versions
 from stillwatch.folders import check_target, new_folder
 from stillwatch.judge import Judged, shipped
 from stillwatch.link import Linked
-from stillwatch.pipeline.assess import Claims, claims_of, judge_claims, likely_members
+from stillwatch.pipeline.assess import Claims, Rules, likely_members
 from stillwatch.pipeline.candidates import findings_tables
 from stillwatch.pipeline.crew import peak_memory
-from stillwatch.pipeline.decided import decided, rulings_of, told_decisions
+from stillwatch.pipeline.decided import rulings_of, told_decisions
 from stillwatch.pipeline.decoys import Decoys, make_decoys
 from stillwatch.pipeline.lifecycle import Lifecycle, lifecycle, with_lives
+from stillwatch.pipeline.looking import look_back, told_looks
 from stillwatch.pipeline.observing import Reduced, ScanInputs, observe
 from stillwatch.pipeline.standing import standing, told_standing
 from stillwatch.pipeline.watch import Clock, Quiet, Watcher
 from stillwatch.schema import EDGES, GROUPS, SIGHTINGS, Table, conform
 from stillwatch.settings import DeploymentKey, Settings
 
-_FOUND = ["campaign_id", "verdict", "probability", "q_value", "accounts", "exchanges", "phase", "history"]
+_FOUND = ["campaign_id", "verdict", "probability", "q_value", "accounts", "exchanges", "phase", "history",
+          "detectable_at"]
 
 __all__ = ["is_findings", "scan"]
 
@@ -53,7 +55,7 @@ def scan(inputs: ScanInputs, out: Path, *, settings: Settings, key: DeploymentKe
     check_target(out, is_findings, "findings folder")
     beside = _beside(inputs)
     clock = Clock(watcher or Quiet())
-    explanations, rulings = shipped(), rulings_of(inputs.cases)
+    rules = Rules(settings, key, shipped(), rulings_of(inputs.cases))
     with (
         new_folder(out, is_findings, "findings folder") as draft,
         _scratch(draft) as work,
@@ -61,18 +63,20 @@ def scan(inputs: ScanInputs, out: Path, *, settings: Settings, key: DeploymentKe
     ):
         reduced = observe(engine, inputs, work / "staged", settings=settings, key=key, clock=clock)
         with clock.stage("linking accounts"):
-            claims = claims_of(engine, reduced, settings=settings, key=key, rulings=rulings)
-        likely = likely_members(claims, explanations, settings.prior)
+            claims = rules.claims(engine, reduced)
+        likely = likely_members(claims, rules.explanations, settings.prior)
         decoys = make_decoys(reduced, claims.scores, claims.groups, likely, settings, clock)
         with clock.stage("judging"):
             q, floor, per_set = decoys.q_values(claims.scores)
-            judged = decided(judge_claims(reduced, claims, q, floor, explanations, settings), rulings, key)
+            judged = rules.judged(reduced, claims, q, floor)
         with clock.stage("leaving out families"):
             harvesting = set(judged.campaigns.filter(pc.equal(judged.campaigns["verdict"], "distillation"))
                              ["campaign_id"].to_pylist())
             judged = told_standing(judged, standing(
                 [candidate for candidate in claims.found.candidates if candidate.group_id in harvesting],
                 reduced.sightings, settings.seed))
+        looks = look_back(engine, reduced, judged, rules, clock)
+        judged = told_looks(judged, looks)
         with clock.stage("reading lives"):
             cycle = lifecycle(engine, reduced, claims.work.exchanges)
             judged = with_lives(judged, cycle)
@@ -82,10 +86,10 @@ def scan(inputs: ScanInputs, out: Path, *, settings: Settings, key: DeploymentKe
             if claims.found.candidates:
                 summary["decoys"] |= {"floor": floor, "q": per_set}
             summary["launches"] = cycle.launches
-            summary["conditional_on"] = explanations.made_from
+            summary |= {"conditional_on": rules.explanations.made_from, "looks": looks.as_dict()}
         shutil.copyfile(reduced.ingested.quarantine, draft / "quarantine.jsonl")
         summary |= _about(inputs, reduced, settings, key)
-        summary |= {"beside": beside, "decisions": told_decisions(rulings, judged, key)}
+        summary |= {"beside": beside, "decisions": told_decisions(rules.rulings, judged, key)}
         summary["timings"] = clock.seconds
         # An upper bound where processes made decoys: each may have held its most at another time.
         summary["peak_memory_bytes"] = peak_memory() + decoys.peak_memory
@@ -118,7 +122,8 @@ def _outcome(reduced: Reduced, claims: Claims, decoys: Decoys, judged: Judged) -
     linked = claims.linked
     return {
         "campaigns": judged.campaigns.num_rows,
-        "found": judged.campaigns.select(_FOUND).to_pylist(),
+        "found": [{name: value.isoformat() if isinstance(value, datetime) else value for name, value in row.items()}
+                  for row in judged.campaigns.select(_FOUND).to_pylist()],
         "detections": judged.detections,
         "accused": judged.accused,
         "accounts": reduced.profiles.num_rows,
@@ -180,8 +185,5 @@ def _about(inputs: ScanInputs, reduced: Reduced, settings: Settings, key: Deploy
         "set_aside": ingested.set_aside,
         "span": {"first": min(times).isoformat(), "last": max(times).isoformat()} if times else None,
         "missing": reduced.missing,
-        "notes": [
-            "detectable_at is not computed by this version: its column is null.",
-            "Probabilities are conditional on simulated alternatives.",
-        ],
+        "notes": ["Probabilities are conditional on simulated alternatives."],
     }

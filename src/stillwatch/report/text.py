@@ -35,6 +35,7 @@ def render_text(findings: Path, report: Path | None = None) -> list[RenderableTy
     ]
     if found.campaigns:
         parts += [Text(""), *(_claim(claim) for claim in conclusion.claims), _table(found)]
+        parts += _lines(*([conclusion.reportable] if conclusion.reportable else []))
         parts += _lines("Linked is not guilty: accounts may be victims. Probabilities are conditional on"
                         f" {cut(conditional_on(found), 120)}.")
     parts.append(Text(""))

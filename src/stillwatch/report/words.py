@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from stillwatch.report.load import Campaign, Findings
 from stillwatch.report.numbers import count, date, plural, q, span, surely
+from stillwatch.report.since import not_looked, reportable
 from stillwatch.schema.findings import DETECTION_PROBABILITY, DETECTION_Q
 
 __all__ = [
@@ -43,11 +44,12 @@ class Claim:
 
 @dataclass(frozen=True)
 class Conclusion:
-    """The first screen: a headline, what was scanned, what follows, the claims, and what stayed unseen."""
+    """The first screen: a headline, what was scanned, what follows, since when, the claims, and what stayed unseen."""
 
     headline: str
     scanned: str
     sentences: tuple[str, ...]
+    reportable: str | None
     claims: tuple[Claim, ...]
     unseen: tuple[str, ...]
 
@@ -132,8 +134,8 @@ def conclude(findings: Findings) -> Conclusion:
     """The first screen's words."""
     found = findings.detections
     headline = f"{plural(len(found), 'campaign')} detected" if found else "No campaign detected"
-    return Conclusion(headline, _scanned(findings), _sentences(findings), claims(found, findings),
-                      _unseen(findings))
+    return Conclusion(headline, _scanned(findings), _sentences(findings), reportable(findings),
+                      claims(found, findings), _unseen(findings))
 
 
 def _least(value: float | None, otherwise: float) -> float:
@@ -227,6 +229,7 @@ def _unseen(findings: Findings) -> tuple[str, ...]:
                     f" detection (q at most {DETECTION_Q:g}).")
     elif made is not None and wanted is not None and made < wanted:
         said.append(f"Only {count(made)} of {count(wanted)} decoys were made in the time allowed.")
+    said += [sentence for sentence in [not_looked(findings)] if sentence]
     for item in summary.records("missing"):
         effect = item.text("effect")
         if item.text("input") == "account_id" and nameless:

@@ -57,8 +57,11 @@ CAMPAIGNS = Table(
         _size("output_tokens", "of the attributed exchanges", "tokens"),
         _FIRST,
         _LAST,
-        Column("detectable_at", TIMESTAMP, "earliest time at which this scan's own rules would have"
-               " reported it; null where it is not computed", unit="µs, UTC"),
+        Column("detectable_at", TIMESTAMP, "earliest midnight (UTC), or the end of the logs, at which this"
+               " scan's own rules would have reported it from the rows up to then; null where it is no detection or"
+               " `missing` says why", unit="µs, UTC"),
+        Column("detectable_q", pa.float64(), "q-value of that look, paid for the looks before it since the first row:"
+               " times k(k+1) for look k, at most 1", unit="0-1"),
         Column("capabilities", pa.list_(pa.struct([("capability", pa.string()), ("share", pa.float64())])),
                "what is being taken, largest share first", vocabulary=CAPABILITY),
         Column("phase", pa.string(), "where it is in its life at the end of the logs; null where there is too little to"

@@ -71,6 +71,9 @@ def _settings(sealed: Mapping[str, Any]) -> Settings:
     if isinstance(made, dict) and made.get("made") == made.get("wanted"):
         # The time was enough there; it must not be too short on a slower machine.
         told["decoy_seconds"] = _LONG_ENOUGH
+    looks = sealed.get("looks") or {}
+    if isinstance(looks, dict) and looks.get("ended") is None and told.get("look_seconds"):
+        told["look_seconds"] = _LONG_ENOUGH
     return load_settings(**told)
 
 

@@ -46,6 +46,9 @@ class Settings(BaseSettings):
                         " made where they decide as well")
     decoy_seconds: float = Field(1800.0, gt=0, description="time budget for decoys; fewer are made when it"
                                  " runs out, and the findings say so")
+    look_seconds: float = Field(300.0, ge=0, description="time budget for finding since when each detection could"
+                                " have been reported, by scanning what there was at the end of each day; 0 for none;"
+                                " where it runs out the findings say so")
     prior: float = Field(0.05, gt=0, lt=1, description="prior probability that a group of linked accounts is"
                          " a distillation campaign; by default about the share among the simulated groups that"
                          " probabilities are conditional on")

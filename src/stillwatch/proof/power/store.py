@@ -33,7 +33,7 @@ _MARKER = "INTERNAL.txt"
 _LOCK = ".lock"
 _WORK = ".work-"
 # Settings that change no result.
-_WITHOUT_EFFECT = frozenset({"threads", "memory", "batch_rows", "decoy_seconds"})
+_WITHOUT_EFFECT = frozenset({"threads", "memory", "batch_rows", "decoy_seconds", "look_seconds"})
 
 
 class Store:

@@ -38,7 +38,7 @@ from stillwatch.proof.power.grid import Point
 from stillwatch.proof.power.logs import Base, Incomplete, with_accounts
 from stillwatch.proof.power.plant import Planted, ordinary_talk, plant
 from stillwatch.schema import STAGED, is_detection
-from stillwatch.schema.findings import ACCUSED_PROBABILITY, DETECTION_Q
+from stillwatch.schema.findings import ACCUSED_PROBABILITY
 
 __all__ = ["Outcome", "assess", "scanned", "trial"]
 
@@ -157,13 +157,10 @@ def assess(reduced: Reduced, claims: Claims, base: Base) -> tuple[Judged, Decoys
         return judged([1.0] * len(scores), 0.0), Decoys(settings.decoys)
     places = [place for place, group in enumerate(claims.found.candidates) if group.group_id in hopeful]
 
-    def hopeless(decoys: Decoys) -> bool:
-        bounds = decoys.at_least(scores)
-        return all(bounds[place] > DETECTION_Q for place in places)
-
     likely = likely_members(claims, explanations, settings.prior)
     # Trials run side by side already.
-    decoys = make_decoys(reduced, scores, claims.groups, likely, settings, Clock(Quiet()), hopeless, processes=1)
+    decoys = make_decoys(reduced, scores, claims.groups, likely, settings, Clock(Quiet()),
+                         lambda made: made.hopeless(scores, places), processes=1)
     if decoys.made < decoys.wanted:
         return judged(decoys.at_least(scores), 0.0), decoys
     q, floor, _ = decoys.q_values(scores)
