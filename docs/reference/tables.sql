@@ -98,6 +98,8 @@ CREATE TABLE "findings"."campaigns" (
   "linkage_bits" DOUBLE PRECISION,
   "strongest_family" VARCHAR,
   "stands_without" DOUBLE PRECISION,
+  "fold_share" DOUBLE PRECISION,
+  "fold_probability" DOUBLE PRECISION,
   "q_floor" DOUBLE PRECISION,
   "hypotheses" ROW("verdict" VARCHAR, "probability" DOUBLE PRECISION, "log_likelihood" DOUBLE PRECISION) ARRAY,
   "evidence_for" VARCHAR ARRAY,

@@ -49,6 +49,15 @@ def test_the_campaign_is_found_and_nobody_else_is_accused(demo):
     assert len(said) >= 0.9 * len(campaign)
 
 
+def test_the_campaign_stands_where_nothing_is_used_twice(demo):
+    rows = {row["verdict"] == "distillation": row
+            for row in pq.read_table(demo.findings / "campaigns.parquet").to_pylist()}
+    assert rows[True]["fold_share"] >= 0.8
+    assert rows[True]["fold_probability"] >= 0.9
+    assert rows[False]["fold_share"] is None
+    assert rows[False]["fold_probability"] is None
+
+
 def test_attributed_exchanges_are_mostly_the_campaigns_own(demo):
     found = next(row for row in demo.summary["found"] if row["verdict"] == "distillation")
     rows = pq.read_table(demo.findings / "exchanges.parquet")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from stillwatch.link.cells import cells_of
 from stillwatch.link.choose import choose
@@ -16,11 +17,11 @@ from stillwatch.link.cocluster import is_large, plans
 from stillwatch.link.incidence import Incidence, Ints, encode
 from stillwatch.link.learn import LinkModel, learn, weigh
 from stillwatch.link.pairs import Floats, Pairs, choose_edges, share_pairs
-from stillwatch.link.settle import Group, describe, settle
+from stillwatch.link.settle import MIN_MEMBERS, Group, describe, settle
 from stillwatch.schema import EDGES, GROUPS, conform
 from stillwatch.settings import DeploymentKey
 
-__all__ = ["Linked", "find_groups", "group_name", "link"]
+__all__ = ["Linked", "confirmed", "find_groups", "group_name", "link"]
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,18 @@ def find_groups(incidence: Incidence, seed: int) -> list[Group]:
     # Leiden and numpy's loops let other threads run. Two, since each holds up to a gigabyte a million accounts.
     with ThreadPoolExecutor(min(2, os.cpu_count() or 1)) as threads:
         return choose(cells, threads.map(settled, lists), seed)
+
+
+def confirmed(incidence: Incidence, accounts: Collection[str]) -> Group | None:
+    """What these sightings say of accounts that others proposed as a group: those of them that belong together.
+
+    ``None`` where they show no more than choosing them by itself would.
+    """
+    place = pc.index_in(pa.array(sorted(accounts), pa.string()), value_set=incidence.accounts)
+    codes = np.sort(place.drop_null().to_numpy().astype(np.int64))
+    if len(codes) < MIN_MEMBERS:
+        return None
+    return next(iter(describe(cells_of(incidence), [codes])), None)
 
 
 def _aligned(model: LinkModel, incidence: Incidence) -> LinkModel:

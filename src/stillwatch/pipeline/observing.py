@@ -28,7 +28,7 @@ from stillwatch.pipeline.watch import Clock, Quiet
 from stillwatch.schema import TIMESTAMP
 from stillwatch.settings import DeploymentKey, Settings
 
-__all__ = ["Logs", "Reduced", "ScanInputs", "as_of", "collect", "observe", "read_logs"]
+__all__ = ["Logs", "Reduced", "ScanInputs", "as_of", "collect", "observe", "part_of", "read_logs"]
 
 
 @dataclass(frozen=True)
@@ -139,15 +139,20 @@ def as_of(engine: Engine, reduced: Reduced, until_us: int, key: DeploymentKey) -
     Nothing that came later is in it: neither exchanges nor the families that their texts make, nor accounts opened
     since. What else is known beside the logs does not say since when it is: it counts as known then.
     """
-    staged = reduced.staged.filter(reduced.staged.ts_us <= until_us)
-    worded = staged.filter(staged.text_digest.notnull())
-    counted = engine.arrow(worded.group_by("text_digest").agg(exchanges=worded.count()))
-    reducer = reduced.logs.reducer.restricted(dict(zip(counted["text_digest"].to_pylist(),
-                                                       counted["exchanges"].to_pylist(), strict=True)))
     accounts = reduced.accounts
     if accounts is not None:
         later = pc.greater(accounts["created_at"], pa.scalar(until_us, pa.int64()).cast(TIMESTAMP))
         accounts = accounts.filter(pc.invert(pc.fill_null(later, False)))
+    return part_of(engine, reduced, reduced.staged.filter(reduced.staged.ts_us <= until_us), accounts, key)
+
+
+def part_of(engine: Engine, reduced: Reduced, staged: Relation, accounts: pa.Table | None,
+            key: DeploymentKey) -> Reduced:
+    """What there would be to see had the logs held these of their exchanges alone, and these accounts been known."""
+    worded = staged.filter(staged.text_digest.notnull())
+    counted = engine.arrow(worded.group_by("text_digest").agg(exchanges=worded.count()))
+    reducer = reduced.logs.reducer.restricted(dict(zip(counted["text_digest"].to_pylist(),
+                                                       counted["exchanges"].to_pylist(), strict=True)))
     logs = replace(reduced.logs, reducer=reducer, accounts=accounts)
     return collect(engine, logs, staged, reducer.texts(patterns=False), reduced.networks, key)
 

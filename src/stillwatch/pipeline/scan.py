@@ -26,6 +26,7 @@ from stillwatch.pipeline.candidates import findings_tables
 from stillwatch.pipeline.crew import peak_memory
 from stillwatch.pipeline.decided import rulings_of, told_decisions
 from stillwatch.pipeline.decoys import Decoys, make_decoys
+from stillwatch.pipeline.folds import folds, told_folds
 from stillwatch.pipeline.lifecycle import Lifecycle, lifecycle, with_lives
 from stillwatch.pipeline.looking import look_back, told_looks
 from stillwatch.pipeline.observing import Reduced, ScanInputs, observe
@@ -69,12 +70,8 @@ def scan(inputs: ScanInputs, out: Path, *, settings: Settings, key: DeploymentKe
         with clock.stage("judging"):
             q, floor, per_set = decoys.q_values(claims.scores)
             judged = rules.judged(reduced, claims, q, floor)
-        with clock.stage("leaving out families"):
-            harvesting = set(judged.campaigns.filter(pc.equal(judged.campaigns["verdict"], "distillation"))
-                             ["campaign_id"].to_pylist())
-            judged = told_standing(judged, standing(
-                [candidate for candidate in claims.found.candidates if candidate.group_id in harvesting],
-                reduced.sightings, settings.seed))
+        with clock.stage("doubting"):
+            judged = _doubted(engine, reduced, claims, judged, rules)
         looks = look_back(engine, reduced, judged, rules, clock)
         judged = told_looks(judged, looks)
         with clock.stage("reading lives"):
@@ -95,6 +92,16 @@ def scan(inputs: ScanInputs, out: Path, *, settings: Settings, key: DeploymentKe
         summary["peak_memory_bytes"] = peak_memory() + decoys.peak_memory
         (draft / "summary.json").write_text(json.dumps(summary, indent=1, sort_keys=True) + "\n", "utf-8")
     return summary
+
+
+def _doubted(engine: Engine, reduced: Reduced, claims: Claims, judged: Judged, rules: Rules) -> Judged:
+    """What harvesting explains best, with whether it stands without its strongest family, and with nothing used twice.
+    """
+    harvesting = set(judged.campaigns.filter(pc.equal(judged.campaigns["verdict"], "distillation"))
+                     ["campaign_id"].to_pylist())
+    candidates = [candidate for candidate in claims.found.candidates if candidate.group_id in harvesting]
+    judged = told_standing(judged, standing(candidates, reduced.sightings, rules.settings.seed))
+    return told_folds(judged, folds(engine, reduced, candidates, rules))
 
 
 @contextmanager

@@ -77,6 +77,12 @@ CAMPAIGNS = Table(
                vocabulary=FAMILY),
         Column("stands_without", pa.float64(), "share of the linked accounts that linking finds together again without"
                " that family", unit="0-1"),
+        Column("fold_share", pa.float64(), "share of the linked accounts that half of the exchanges groups and the"
+               " other half confirms; of the two ways round the weaker; null where harvesting is not the best"
+               " explanation",
+               unit="0-1"),
+        Column("fold_probability", pa.float64(), "probability of distillation of those accounts by the half that did"
+               " not group them, the weaker way round; null where none are confirmed", unit="0-1"),
         Column("q_floor", pa.float64(), "smallest q that this number of decoys can show", unit="0-1"),
         Column("hypotheses", pa.list_(pa.struct([("verdict", pa.string()), ("probability", pa.float64()),
                                                  ("log_likelihood", pa.float64())])),
