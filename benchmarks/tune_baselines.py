@@ -5,7 +5,7 @@
 Every combination of a baseline's grid is tried on the runs that our own explanations were fitted to (scenarios
 `lookalikes` and `assorted`, every seed with numbers of its own, half A of the prompts); kept is the one with the
 highest F1 over accounts, all runs pooled, where whoever is in a campaign labelled distillation is to be accused and
-nobody else. The scoreboard reports on other seeds. MINUTES on two cores.
+nobody else. The scoreboard reports on other seeds. About forty minutes on two cores.
 """
 
 from __future__ import annotations
