@@ -5,7 +5,7 @@ OUT := demo-output
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: install demo test check format docs bench scoreboard oracles data models clean
+.PHONY: install demo test test-all check format docs bench scoreboard oracles data models clean
 
 install: $(STAMP)
 
@@ -37,6 +37,10 @@ check: install
 	$(BIN)/mypy
 
 test: install
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
+
+# With the slow ones, as CI runs them.
+test-all: install
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 # Speed and memory, as ratios within one run.
