@@ -59,7 +59,8 @@ def main() -> None:
         before = plain(f"{traffic}/exchanges/*.parquet")
         start = time.perf_counter()
         done = subprocess.run([*command, "scan", traffic / "exchanges", "--accounts", traffic / "accounts.parquet",
-                               "--out", findings, "--json", "--quiet", "--decoys", str(wanted.decoys)],
+                               "--out", findings, "--json", "--quiet", "--decoys", str(wanted.decoys),
+                               "--look-seconds", "0"],
                               check=True, env=environment, capture_output=True, text=True)
         scanned = time.perf_counter() - start
         after = plain(f"{traffic}/exchanges/*.parquet")

@@ -106,10 +106,11 @@ def _heading(command: str, seeds: Sequence[int], version: str, digest: str, runs
 
     {command}
 
-Simulated traffic with known truth, scanned by `stillwatch scan` with its defaults and scored by `stillwatch evaluate`:
-{runs} runs, seeds {', '.join(map(str, seeds))}. Every figure is defined in [evaluate](reference/evaluate.md). They say
-how well Stillwatch does on *this* traffic; nobody has public logs of a real campaign to say more with. Stillwatch
-{version}, code {digest[:12]}.
+Simulated traffic with known truth, scanned by `stillwatch scan` with its defaults, looking back left out
+(`--look-seconds 0`; it changes no other figure), and scored by `stillwatch evaluate`: {runs} runs, seeds
+{', '.join(map(str, seeds))}. Every figure is defined in [evaluate](reference/evaluate.md). They say how well Stillwatch
+does on *this* traffic; nobody has public logs of a real campaign to say more with. Stillwatch {version}, code
+{digest[:12]}.
 
 *Accused* is an account whose membership is at least as probable as not in a detection; *members* are the accounts of
 campaigns that are labelled distillation. Precision and recall are over accounts, the seeds of a scenario pooled;

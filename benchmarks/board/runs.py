@@ -149,7 +149,7 @@ def _scan(job: Job, traffic: Path, temporary: Path, made: Mapping[str, Any]) -> 
     findings = temporary / "findings"
     command = [sys.executable, "-m", "stillwatch", "scan", traffic / "exchanges", "--accounts",
                traffic / "accounts.parquet", "--launches", traffic / "launches.parquet", "--out", findings, "--quiet",
-               "--json", "--threads", str(job.threads)]
+               "--json", "--threads", str(job.threads), "--look-seconds", "0"]  # looking back changes no other figure
     if (agreements := traffic / "agreements.parquet").is_file():
         command += ["--agreements", agreements]
     start = time.monotonic()
