@@ -36,8 +36,8 @@ actors:
 
 
 def settings(**flags):
-    """Few decoys, which take time: q = 0.01 needs six groups. With the prior, a small campaign is a detection."""
-    return load_settings(**{"decoys": 18, "prior": 0.5, "threads": 1} | flags)
+    """As few decoys as let three groups show q = 0.01; with the prior, a small campaign is a detection."""
+    return load_settings(**{"decoys": 34, "prior": 0.5, "threads": 1} | flags)
 
 
 def write(folder, seed):

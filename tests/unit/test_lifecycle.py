@@ -154,6 +154,14 @@ def test_who_works_in_shifts_does_not_change_twice_a_day():
     assert told.of["g"].phases[0].changed == ()
 
 
+@pytest.mark.parametrize("days", [4, 5, 6, 7, 20])
+def test_a_life_of_a_few_whole_days_is_read_like_any_other(days):
+    rng = np.random.default_rng(days)
+    told, made = read(crowd(rng, days), traffic(rng, np.full(days * DAY, 4.0), group="g"))
+    assert told.of["g"].phases
+    assert names_of(made) == ["sustained"]
+
+
 def test_weekends_are_no_changes_where_they_come_every_week():
     rng = np.random.default_rng(6)
     hours = np.arange(35 * DAY)

@@ -15,6 +15,8 @@ from stillwatch.judge import Judged
 from stillwatch.pipeline import Clock, Quiet, looking
 from stillwatch.pipeline.looking import First, Looks, early_form, look_back, midnights, paid, reported, told_looks
 from stillwatch.schema import CAMPAIGNS, EVIDENCE, MEMBERS
+from stillwatch.sealing.rerun import _settings
+from stillwatch.settings import load_settings
 
 DAY = 86_400_000_000
 T0 = datetime(2026, 3, 2, tzinfo=UTC)
@@ -141,3 +143,11 @@ def test_what_is_no_detection_is_not_looked_for(monkeypatch):
 def test_reported_are_the_likely_members_of_detections():
     known = judged((names(0, 5), {}), (names(5, 10), {"verdict": "education"}))
     assert {name: set(who) for name, (who, _) in reported(known).items()} == {"c0": set(names(0, 5))}
+
+
+@pytest.mark.parametrize(("sealed", "ended", "expected"), [
+    (300.0, None, 7 * 86_400.0), (300.0, "2026-03-08T00:00:00+00:00", 300.0), (0.0, None, 0.0)])
+def test_a_rerun_has_time_for_what_was_finished_and_looks_for_nothing_that_was_not_asked_for(sealed, ended, expected):
+    manifest = {"settings": load_settings(look_seconds=sealed).model_dump(mode="json"),
+                "looks": {"ended": ended}, "decoys": {}}
+    assert _settings(manifest).look_seconds == expected

@@ -113,6 +113,8 @@ def _weekdays(total: Floats, whole: Floats, weekday: npt.NDArray[np.int64]) -> F
     ``total`` are tasks by day, ``whole`` is 1 for days that are seen whole. Each whole day is compared with the week
     around it, so that changes of level do not matter.
     """
+    if len(total) < 3 * 7:
+        return None  # and fewer days than a week would be taken for the window, not for what it slides over
     week = np.ones(7)
     usual = np.convolve(total * whole, week, "same") / np.maximum(np.convolve(whole, week, "same"), 1.0)
     known = (whole > 0) & (usual > 0)
