@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from enum import Enum
 from pathlib import Path
@@ -18,8 +18,10 @@ __all__ = [
     "FileReport",
     "Format",
     "Ingested",
+    "Joins",
     "OutOfScope",
     "Row",
+    "Unpacks",
 ]
 
 # A parsed record: values by column of `input.exchanges`; `extra` is a dict here, JSON text once written.
@@ -134,3 +136,23 @@ class Format(Protocol):
 
     def examples(self) -> Sequence[Example]:
         """Records built from the product's documentation, for the contract tests."""
+
+
+@runtime_checkable
+class Unpacks(Protocol):
+    """A format whose records may hold several: a line of OTLP is many spans. Beside ``Format``, not instead."""
+
+    def unpack(self, record: Mapping[str, Any]) -> Iterable[Mapping[str, Any] | BadRecord]:
+        """The records in a record, each counted as one; none for one that holds nothing, which is out of scope."""
+
+
+@runtime_checkable
+class Joins(Protocol):
+    """A format whose source may write one exchange as several records, anywhere in the input, in any order."""
+
+    def join_key(self, record: Mapping[str, Any]) -> str | None:
+        """What the records of one exchange have in common; ``None`` for a record that stands alone."""
+
+    def join(self, records: Sequence[Mapping[str, Any]]) -> tuple[Mapping[str, Any], Mapping[int, BadRecord]]:
+        """The one record that ``parse`` reads, of all with one key in reading order, and what is wrong with those that
+        could not be part of it, by their number (never the first). Raises ``BadRecord``."""

@@ -11,11 +11,13 @@ from stillwatch.ingest.http import HttpFormat
 from stillwatch.ingest.litellm import LiteLLMFormat
 from stillwatch.ingest.model import Format
 from stillwatch.ingest.native import NativeFormat
+from stillwatch.ingest.otel import OpenTelemetryFormat
 
 __all__ = ["GROUP", "format_named", "formats"]
 
 GROUP = "stillwatch.formats"
-_BUILT_IN: tuple[Format, ...] = (NativeFormat(), HttpFormat(), LiteLLMFormat())
+_BUILT_IN: tuple[Format, ...] = (NativeFormat(), HttpFormat(), LiteLLMFormat(),
+                                  OpenTelemetryFormat())
 
 
 def formats() -> Mapping[str, Format]:

@@ -32,6 +32,7 @@ class Sink:
     def __init__(self, folder: Path, settings: Settings, key: DeploymentKey, reduce: Reduce | None,
                  identity: Callable[[int], str]) -> None:
         self.parts: list[Path] = []
+        self.joined_from: int | None = None
         self.present: set[str] = set()
         self.set_aside: Counter[str] = Counter()
         self.unknown = 0
@@ -156,6 +157,12 @@ class Sink:
         if self._writer is not None:
             self._writer.close()
             self._writer = None
+
+    def begin_joined(self) -> None:
+        """From here on rows do not come in reading order; they go to parts of their own (``joined_from``)."""
+        self.flush()
+        self._close_part()
+        self.joined_from = len(self.parts)
 
     def close(self, *, complete: bool = True) -> None:
         """Write the rest and close the files; an empty log still has one (empty) part."""
