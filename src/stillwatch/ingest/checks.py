@@ -18,7 +18,7 @@ import orjson
 import pyarrow as pa
 
 from stillwatch.ingest.batches import Places, build
-from stillwatch.ingest.model import OUT_OF_SCOPE, BadRecord, Example, Format, Joins, OutOfScope, Row, Unpacks
+from stillwatch.ingest.model import ELSEWHERE, OUT_OF_SCOPE, BadRecord, Example, Format, Joins, OutOfScope, Row, Unpacks
 from stillwatch.schema import EXCHANGES, INGESTED, QUARANTINE_REASON
 from stillwatch.settings import DeploymentKey
 
@@ -81,7 +81,7 @@ def check_examples(format: Format, examples: Sequence[Example]) -> None:
             assert parsed is OUT_OF_SCOPE, f"{format.name}: {sorted(example.record)} is no call to a model"
             continue
         assert isinstance(parsed, dict), f"{format.name}: {sorted(example.record)} is a call to a model"
-        strange = set(parsed) - set(EXCHANGES.names)
+        strange = set(parsed) - {*EXCHANGES.names, ELSEWHERE}
         assert not strange, f"{format.name}: no such columns: {sorted(strange)}"
         batch = rows_of(format, [example.record])
         assert batch.schema == INGESTED.arrow

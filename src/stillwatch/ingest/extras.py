@@ -21,7 +21,7 @@ from stillwatch.ingest.credentials import REMOVED, is_guarded, scrub_text
 from stillwatch.ingest.model import BadRecord
 from stillwatch.settings import DeploymentKey
 
-__all__ = ["dump", "encode", "hide_addresses", "without_addresses"]
+__all__ = ["dump", "encode", "hide_addresses", "without_addresses", "without_emails"]
 
 _EMAIL = re.compile(r"[A-Za-z0-9._%+\-]{1,64}@(?:[A-Za-z0-9\-]{1,63}\.)+[A-Za-z]{2,24}")
 _ADDRESS = re.compile(r"(?<![0-9A-Fa-f:.\-])(?:[0-9]{1,3}(?:\.[0-9]{1,3}){3}"
@@ -74,9 +74,15 @@ def _clean(value: Any, key: DeploymentKey, *, phone: bool) -> Any:
             return "phone:" + _digest(key, "phone", digits)
     if isinstance(value, str):
         value = scrub_text(value)
-        if "@" in value:
-            value = _EMAIL.sub(lambda found: "email:" + _digest(key, "email", found.group().lower()), value)
+        value = without_emails(value, key)
     return value
+
+
+def without_emails(text: str, key: DeploymentKey) -> str:
+    """The text with every e-mail address in it replaced by its keyed digest."""
+    if "@" not in text:
+        return text
+    return _EMAIL.sub(lambda found: "email:" + _digest(key, "email", found.group().lower()), text)
 
 
 def _names_phone(name: Any) -> bool:

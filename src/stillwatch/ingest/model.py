@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from enum import Enum
 from pathlib import Path
 from typing import Any, Final, Literal, Protocol, TypeAlias, runtime_checkable
@@ -11,6 +11,7 @@ from typing import Any, Final, Literal, Protocol, TypeAlias, runtime_checkable
 from stillwatch.settings import DeploymentKey
 
 __all__ = [
+    "ELSEWHERE",
     "OUT_OF_SCOPE",
     "BadRecord",
     "Counts",
@@ -26,6 +27,10 @@ __all__ = [
 
 # A parsed record: values by column of `input.exchanges`; `extra` is a dict here, JSON text once written.
 Row: TypeAlias = dict[str, Any]
+
+
+# No column: the names of the text columns that a record says are kept in another place, which is not read.
+ELSEWHERE: Final = "kept elsewhere"
 
 
 class OutOfScope(Enum):
@@ -91,7 +96,10 @@ class FileReport:
 
 @dataclass(frozen=True)
 class Ingested:
-    """What ``ingest`` leaves behind, and what it learnt on the way."""
+    """What ``ingest`` leaves behind, and what it learnt on the way.
+
+    ``elsewhere`` counts the records that say, of a text column, that its text is kept in another place.
+    """
 
     counts: Counts
     files: tuple[FileReport, ...]
@@ -100,6 +108,7 @@ class Ingested:
     present: frozenset[str]
     set_aside: dict[str, int]
     unknown_accounts: int
+    elsewhere: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -131,7 +140,8 @@ class Format(Protocol):
         """The record's values by column name; what no column holds goes into the dict ``extra``.
 
         Values need not have the column's type: strings of digits, epoch numbers and the like are
-        converted afterwards. Raises ``BadRecord``.
+        converted afterwards. Under ``ELSEWHERE`` may stand a list of text columns whose text the record says is in
+        another place. Raises ``BadRecord``.
         """
 
     def examples(self) -> Sequence[Example]:

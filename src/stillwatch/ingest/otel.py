@@ -15,9 +15,10 @@ from stillwatch.ingest.content import tool_names
 from stillwatch.ingest.credentials import credential_digest, find_credential
 from stillwatch.ingest.extras import without_addresses
 from stillwatch.ingest.headers import client_address, fingerprint
+from stillwatch.ingest.jsontext import json_of
 from stillwatch.ingest.model import OUT_OF_SCOPE, BadRecord, Example, OutOfScope, Row
 from stillwatch.ingest.otel_messages import MESSAGE_EVENTS, answered, asked
-from stillwatch.ingest.otlp import Telemetry, is_container, json_of, spans_and_events, telemetry
+from stillwatch.ingest.otlp import Telemetry, is_container, spans_and_events, telemetry
 from stillwatch.ingest.values import to_micros
 from stillwatch.settings import DeploymentKey
 

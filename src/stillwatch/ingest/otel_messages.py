@@ -12,7 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from stillwatch.ingest.content import Conversation, conversation, text_of
-from stillwatch.ingest.otlp import Telemetry, json_of
+from stillwatch.ingest.jsontext import json_of
+from stillwatch.ingest.otlp import Telemetry
 
 __all__ = ["MESSAGE_EVENTS", "answered", "asked"]
 

@@ -13,9 +13,10 @@ from typing import Any
 
 import orjson
 
+from stillwatch.ingest.jsontext import json_of
 from stillwatch.ingest.model import BadRecord
 
-__all__ = ["CONTAINERS", "Telemetry", "flat", "is_container", "json_of", "spans_and_events", "telemetry"]
+__all__ = ["CONTAINERS", "Telemetry", "flat", "is_container", "spans_and_events", "telemetry"]
 
 CONTAINERS = ("resourceSpans", "resource_spans", "resourceLogs", "resource_logs", "resourceMetrics", "resource_metrics")
 _INNER = (("scopeSpans", "spans"), ("scope_spans", "spans"), ("instrumentationLibrarySpans", "spans"),
@@ -141,16 +142,6 @@ def _pairs(value: Any) -> dict[str, Any]:
         elif isinstance(item, (list, tuple)) and len(item) == 2 and isinstance(item[0], str):
             found[item[0]] = _value(item[1])  # a map column of Parquet
     return found
-
-
-def json_of(value: Any) -> Any:
-    """What JSON text says; anything else, and text that is no JSON, as it is."""
-    if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
-        try:
-            return orjson.loads(value)
-        except (orjson.JSONDecodeError, UnicodeEncodeError):
-            return value
-    return value
 
 
 def flat(attributes: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from importlib.metadata import entry_points
 
 from stillwatch.errors import UsageError
+from stillwatch.ingest.bedrock import BedrockFormat
 from stillwatch.ingest.http import HttpFormat
 from stillwatch.ingest.litellm import LiteLLMFormat
 from stillwatch.ingest.model import Format
@@ -17,7 +18,7 @@ __all__ = ["GROUP", "format_named", "formats"]
 
 GROUP = "stillwatch.formats"
 _BUILT_IN: tuple[Format, ...] = (NativeFormat(), HttpFormat(), LiteLLMFormat(),
-                                  OpenTelemetryFormat())
+                                  OpenTelemetryFormat(), BedrockFormat())
 
 
 def formats() -> Mapping[str, Format]:

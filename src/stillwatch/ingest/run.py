@@ -74,6 +74,7 @@ def ingest(
         present=frozenset(run.sink.present),
         set_aside=dict(sorted(run.sink.set_aside.items())),
         unknown_accounts=run.sink.unknown,
+        elsewhere=dict(sorted(run.sink.elsewhere.items())),
     )
 
 

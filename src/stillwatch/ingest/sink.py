@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from stillwatch.errors import StillwatchError
 from stillwatch.ingest.batches import UNKNOWN, Places, build
-from stillwatch.ingest.model import BadRecord, Row
+from stillwatch.ingest.model import ELSEWHERE, BadRecord, Row
 from stillwatch.schema import EXCHANGES, INGESTED
 from stillwatch.settings import DeploymentKey, Settings
 
@@ -35,6 +35,7 @@ class Sink:
         self.joined_from: int | None = None
         self.present: set[str] = set()
         self.set_aside: Counter[str] = Counter()
+        self.elsewhere: Counter[str] = Counter()
         self.unknown = 0
         self.kept: Counter[int] = Counter()
         self.quarantined: Counter[int] = Counter()
@@ -59,6 +60,7 @@ class Sink:
 
     def add(self, file: int, place: int, row: Row, size: int) -> None:
         """Take one parsed record of about ``size`` bytes."""
+        self.elsewhere.update(row.pop(ELSEWHERE, ()))
         self._rows.append(row)
         self._files.append(file)
         self._places.append(place)

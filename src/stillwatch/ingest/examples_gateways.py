@@ -1,0 +1,90 @@
+"""Records of cloud services and gateways, after their documentation, for the contract tests; all names are invented."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from stillwatch.ingest.model import Example
+
+__all__ = ["BEDROCK"]
+
+_AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+def _bedrock(request: str, operation: str, model: str, sent: dict[str, Any], answer: dict[str, Any],
+             **more: Any) -> dict[str, Any]:
+    return {"schemaType": "ModelInvocationLog", "schemaVersion": "1.0", "timestamp": "2026-01-02T03:04:05Z",
+            "accountId": "123456789012",
+            "identity": {"arn": "arn:aws:sts::123456789012:assumed-role/example/session"}, "region": "eu-example-1",
+            "requestId": request, "operation": operation, "modelId": model,
+            "input": {"inputContentType": "application/json", **sent},
+            "output": {"outputContentType": "application/json", **answer}, **more}
+
+
+_WHO = {"ts": _AT, "account_id": "123456789012", "channel": "bedrock", "region": "eu-example-1",
+        "api_key_id": "arn:aws:sts::123456789012:assumed-role/example/session"}
+
+BEDROCK: tuple[Example, ...] = (
+    Example(_bedrock("req-1", "Converse", "maker.large-v1:0", {
+        "inputBodyJson": {
+            "system": [{"text": "Be brief."}],
+            "messages": [{"role": "user", "content": [{"text": "Hello"}]},
+                         {"role": "assistant", "content": [{"text": "Yes?"}]},
+                         {"role": "user", "content": [{"text": "What is this?"},
+                                                      {"image": {"format": "png", "source": {}}}]}],
+            "inferenceConfig": {"maxTokens": 64, "temperature": 0.25, "topP": 0.5},
+            "toolConfig": {"tools": [{"toolSpec": {"name": "weather", "inputSchema": {}}}]}},
+        "inputTokenCount": 30, "cacheReadInputTokenCount": 8}, {
+        "outputBodyJson": {"output": {"message": {"role": "assistant", "content": [{"text": "A picture."}]}},
+                           "stopReason": "end_turn", "metrics": {"latencyMs": 812},
+                           "usage": {"inputTokens": 30, "outputTokens": 12, "totalTokens": 42}},
+        "outputTokenCount": 12}, inferenceRegion="eu-example-2", requestMetadata={"team": "blue"}),
+        {**_WHO, "exchange_id": "req-1", "model": "maker.large-v1:0", "operation": "chat", "max_tokens": 64,
+         "temperature": 0.25, "top_p": 0.5, "tools": ["weather"], "turn": 3, "system_prompt": "Be brief.",
+         "prompt": "What is this?", "response": "A picture.", "modalities": ["text", "image"], "input_tokens": 30,
+         "output_tokens": 12, "cached_tokens": 8, "latency_ms": 812.0}),
+    Example(_bedrock("req-2", "InvokeModelWithResponseStream", "maker.medium-v1:0", {
+        "inputBodyJson": {"max_tokens": 9, "system": "Count.", "metadata": {"user_id": "end-1"},
+                          "messages": [{"role": "user", "content": "To three"}]}, "inputTokenCount": 7}, {
+        "outputBodyJson": [
+            {"type": "message_start", "message": {"usage": {"input_tokens": 7, "output_tokens": 1}}},
+            {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "1, 2, "}},
+            {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "3"}},
+            {"type": "message_stop", "amazon-bedrock-invocationMetrics": {
+                "inputTokenCount": 7, "outputTokenCount": 5, "invocationLatency": 700, "firstByteLatency": 90}}],
+        "outputTokenCount": 5}),
+        {**_WHO, "exchange_id": "req-2", "stream": True, "end_user_id": "end-1", "prompt": "To three",
+         "system_prompt": "Count.", "response": "1, 2, 3", "output_tokens": 5, "latency_ms": 700.0, "max_tokens": 9}),
+    Example(_bedrock("req-3", "InvokeModel", "maker.text-v1", {
+        "inputBodyJson": {"inputText": "Once upon", "textGenerationConfig": {
+            "maxTokenCount": 512, "temperature": 0, "topP": 0.9}}, "inputTokenCount": 3}, {
+        "outputBodyJson": {"inputTextTokenCount": 3, "results": [{"outputText": "a time", "tokenCount": 2}]},
+        "outputTokenCount": 2}),
+        {**_WHO, "exchange_id": "req-3", "prompt": "Once upon", "turn": 1, "max_tokens": 512, "temperature": 0.0,
+         "response": "a time", "output_tokens": 2}),
+    Example(_bedrock("req-4", "InvokeModel", "maker.llm-v1", {
+        "inputBodyJson": {"prompt": "Capital of Exampleland?", "max_gen_len": 20}, "inputTokenCount": 4}, {
+        "outputBodyJson": {"generation": "Exampleton", "prompt_token_count": 4, "generation_token_count": 2},
+        "outputTokenCount": 2}),
+        {**_WHO, "exchange_id": "req-4", "prompt": "Capital of Exampleland?", "max_tokens": 20,
+         "response": "Exampleton"}),
+    Example(_bedrock("req-5", "InvokeModel", "maker.command-v1:0", {
+        "inputBodyJson": {"message": "And now?", "chat_history": [{"role": "USER", "message": "Hi"},
+                                                                 {"role": "CHATBOT", "message": "Hi."}]}}, {
+        "outputBodyJson": {"text": "Now this.", "finish_reason": "COMPLETE"}}),
+        {**_WHO, "exchange_id": "req-5", "prompt": "And now?", "turn": 3, "response": "Now this."}),
+    Example(_bedrock("req-6", "ConverseStream", "maker.large-v1:0", {
+        "inputBodyS3Path": "s3://example-logs/data/req-6_input.json.gz", "inputTokenCount": 90_000}, {
+        "outputBodyS3Path": "s3://example-logs/data/req-6_output.json.gz", "outputTokenCount": 400}),
+        {**_WHO, "exchange_id": "req-6", "operation": "chat", "stream": True, "prompt": None, "response": None,
+         "turn": None, "input_tokens": 90_000, "output_tokens": 400}),
+    Example(_bedrock("req-7", "InvokeModel", "maker.embed-v1", {"inputBodyS3Path": "s3://example-logs/data/e.json.gz"},
+                     {}, errorCode="ThrottlingException"),
+            {**_WHO, "exchange_id": "req-7", "operation": "embeddings", "prompt": None, "status": None}),
+    Example({"timestamp": 1767323045000, "message": '{"schemaType": "ModelInvocationLog", "schemaVersion": "1.0",'
+             ' "timestamp": "2026-01-02T03:04:05Z", "accountId": "123456789012", "region": "eu-example-1",'
+             ' "requestId": "req-8", "operation": "Converse", "modelId": "m", "input": {"inputBodyJson":'
+             ' {"messages": [{"role": "user", "content": [{"text": "Hi"}]}]}}, "output": {}}'},
+            {"exchange_id": "req-8", "ts": _AT, "account_id": "123456789012", "prompt": "Hi"}),
+)
