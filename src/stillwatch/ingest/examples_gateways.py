@@ -7,7 +7,7 @@ from typing import Any
 
 from stillwatch.ingest.model import Example
 
-__all__ = ["BEDROCK"]
+__all__ = ["BEDROCK", "KONG"]
 
 _AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -87,4 +87,44 @@ BEDROCK: tuple[Example, ...] = (
              ' "requestId": "req-8", "operation": "Converse", "modelId": "m", "input": {"inputBodyJson":'
              ' {"messages": [{"role": "user", "content": [{"text": "Hi"}]}]}}, "output": {}}'},
             {"exchange_id": "req-8", "ts": _AT, "account_id": "123456789012", "prompt": "Hi"}),
+)
+
+_KONG_ENTRY: dict[str, Any] = {
+    "client_ip": "203.0.113.9", "started_at": 1767323045250, "upstream_uri": "/v1/chat/completions",
+    "latencies": {"kong": 3, "proxy": 800, "request": 812, "receive": 9}, "workspace": "w-1",
+    "tries": [{"ip": "198.51.100.4", "port": 443, "balancer_latency": 0}],
+    "request": {"id": "kong-req-1", "method": "POST", "uri": "/team/chat", "url": "https://gateway.example/team/chat",
+                "size": 300, "querystring": {}, "headers": {"user-agent": "Example/1.0", "host": "gateway.example",
+                                                            "x-stainless-lang": "python"}},
+    "response": {"status": 200, "size": 500, "headers": {"content-type": "application/json"}},
+    "service": {"id": "s-1", "host": "api.example"}, "route": {"id": "r-1", "name": "chat"},
+    "consumer": {"id": "c-uuid", "username": "team-blue", "custom_id": "acct-1"},
+    "authenticated_entity": {"id": "credential-1"},
+}
+_KONG_AT = _AT.replace(microsecond=250_000)
+
+KONG: tuple[Example, ...] = (
+    Example({**_KONG_ENTRY, "ai": {
+        "payload": {"request": '{"model": "m-large", "temperature": 0.25, "messages": [{"role": "system", "content":'
+                               ' "Be brief."}, {"role": "user", "content": "Hello"}]}'},
+        "proxy": {"payload": {"response": '{"choices": [{"message": {"role": "assistant", "content": "Hi"}}]}'},
+                  "usage": {"prompt_tokens": 14, "completion_tokens": 21, "total_tokens": 35,
+                            "prompt_tokens_details": {"cached_tokens": 4},
+                            "completion_tokens_details": {"reasoning_tokens": 6}, "cost": 0},
+                  "meta": {"request_model": "m-large", "response_model": "m-large-1", "provider_name": "azure",
+                           "request_mode": "oneshot", "plugin_id": "p-1", "llm_latency": 790}}}},
+        {"exchange_id": "kong-req-1", "ts": _KONG_AT, "account_id": "acct-1", "api_key_id": "credential-1",
+         "channel": "azure", "ip": "203.0.113.9", "user_agent": "Example/1.0", "sdk": "x-stainless-lang=python",
+         "model": "m-large", "operation": "chat", "stream": False, "temperature": 0.25, "turn": 1,
+         "system_prompt": "Be brief.", "prompt": "Hello", "response": "Hi", "input_tokens": 14, "output_tokens": 21,
+         "cached_tokens": 4, "reasoning_tokens": 6, "status": 200, "latency_ms": 812.0, "modalities": ["text"]}),
+    # The names of 3.6 and 3.7, and no payloads.
+    Example({**_KONG_ENTRY, "request": {**_KONG_ENTRY["request"], "id": "kong-req-2"}, "consumer": None,
+             "authenticated_entity": None, "ai": {"ai-proxy": {
+                 "meta": {"request_model": "m-small", "provider_name": "openai", "plugin_id": "p-1"},
+                 "usage": {"prompt_token": 5, "completion_token": 2, "total_tokens": 7}}}},
+            {"exchange_id": "kong-req-2", "account_id": "unknown", "model": "m-small", "channel": "openai",
+             "input_tokens": 5, "output_tokens": 2, "prompt": None, "operation": "chat"}),
+    Example({**_KONG_ENTRY, "ai": {"mcp": {"mcp_session_id": "x", "rpc": []}}}, "out of scope"),
+    Example({**_KONG_ENTRY, "request": {"method": "GET", "uri": "/status", "headers": {}}}, "out of scope"),
 )

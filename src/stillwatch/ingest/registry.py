@@ -9,6 +9,7 @@ from importlib.metadata import entry_points
 from stillwatch.errors import UsageError
 from stillwatch.ingest.bedrock import BedrockFormat
 from stillwatch.ingest.http import HttpFormat
+from stillwatch.ingest.kong import KongFormat
 from stillwatch.ingest.litellm import LiteLLMFormat
 from stillwatch.ingest.model import Format
 from stillwatch.ingest.native import NativeFormat
@@ -18,7 +19,7 @@ __all__ = ["GROUP", "format_named", "formats"]
 
 GROUP = "stillwatch.formats"
 _BUILT_IN: tuple[Format, ...] = (NativeFormat(), HttpFormat(), LiteLLMFormat(),
-                                  OpenTelemetryFormat(), BedrockFormat())
+                                  OpenTelemetryFormat(), BedrockFormat(), KongFormat())
 
 
 def formats() -> Mapping[str, Format]:
