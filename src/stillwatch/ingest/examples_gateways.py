@@ -7,7 +7,7 @@ from typing import Any
 
 from stillwatch.ingest.model import Example
 
-__all__ = ["BEDROCK", "KONG"]
+__all__ = ["BEDROCK", "ENVOY", "KONG"]
 
 _AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -127,4 +127,37 @@ KONG: tuple[Example, ...] = (
              "input_tokens": 5, "output_tokens": 2, "prompt": None, "operation": "chat"}),
     Example({**_KONG_ENTRY, "ai": {"mcp": {"mcp_session_id": "x", "rpc": []}}}, "out of scope"),
     Example({**_KONG_ENTRY, "request": {"method": "GET", "uri": "/status", "headers": {}}}, "out of scope"),
+)
+
+_ENVOY_ENTRY: dict[str, Any] = {
+    ":authority": "gateway.example", "bytes_received": 105, "bytes_sent": 432, "connection_termination_details": None,
+    "downstream_local_address": "198.51.100.4:1975", "downstream_remote_address": "203.0.113.9:64484",
+    "duration": 1526, "gen_ai.provider.name": "default/example/route/aigw-run/rule/0/ref/0",
+    "gen_ai.request.model": "m-large", "gen_ai.request.model_override": None, "gen_ai.response.model": "m-large-1",
+    "gen_ai.usage.input_tokens": 15, "gen_ai.usage.output_tokens": 7, "gen_ai.usage.total_tokens": 22,
+    "method": "POST", "protocol": "HTTP/1.1", "requested_server_name": None, "response_code": 200,
+    "response_code_details": "via_upstream", "response_flags": "-", "route_name": "httproute/default/example/*",
+    "start_time": "2026-01-02T03:04:05.250Z", "upstream_cluster": "httproute/default/example/rule/0",
+    "upstream_host": "198.51.100.5:443", "upstream_local_address": "198.51.100.4:64485",
+    "upstream_transport_failure_reason": None, "user-agent": "Example/1.0",
+    "x-envoy-origin-path": "/v1/chat/completions", "x-envoy-upstream-service-time": "451",
+    "x-forwarded-for": "192.0.2.1, 203.0.113.9", "x-request-id": "envoy-req-1",
+}
+
+ENVOY: tuple[Example, ...] = (
+    Example(_ENVOY_ENTRY, {
+        "exchange_id": "envoy-req-1", "ts": _KONG_AT, "account_id": "unknown", "channel": None, "ip": "203.0.113.9",
+        "user_agent": "Example/1.0", "model": "m-large", "operation": "chat", "input_tokens": 15, "output_tokens": 7,
+        "status": 200, "latency_ms": 1526.0, "prompt": None, "turn": None}),
+    Example({**_ENVOY_ENTRY, "x-request-id": "envoy-req-2", "session.id": "talk-1", "tenant.id": "acct-1",
+             "user.id": "end-1", "gen_ai.usage.reasoning_tokens": 4, "gen_ai.usage.cached_input_tokens": 9,
+             "x-envoy-origin-path": "/v1/embeddings?api-version=1", "x-stainless-lang": "python"},
+            {"exchange_id": "envoy-req-2", "account_id": "acct-1", "end_user_id": "end-1", "conversation_id": "talk-1",
+             "operation": "embeddings", "reasoning_tokens": 4, "cached_tokens": 9, "sdk": "x-stainless-lang=python"}),
+    Example({**{name: value for name, value in _ENVOY_ENTRY.items() if not name.startswith("gen_ai")},
+             "gen_ai.request.model": "-", "x-request-id": "envoy-req-3", "response_code": 401},
+            {"exchange_id": "envoy-req-3", "model": None, "operation": "chat", "status": 401}),
+    Example({**_ENVOY_ENTRY, "gen_ai.request.model": None, "gen_ai.response.model": None, "x-request-id": "m-1",
+             "gen_ai.usage.input_tokens": None, "gen_ai.usage.output_tokens": None, "mcp.method.name": "tools/call",
+             "x-envoy-origin-path": "/mcp"}, "out of scope"),
 )

@@ -8,6 +8,7 @@ from importlib.metadata import entry_points
 
 from stillwatch.errors import UsageError
 from stillwatch.ingest.bedrock import BedrockFormat
+from stillwatch.ingest.envoy import EnvoyFormat
 from stillwatch.ingest.http import HttpFormat
 from stillwatch.ingest.kong import KongFormat
 from stillwatch.ingest.litellm import LiteLLMFormat
@@ -19,7 +20,7 @@ __all__ = ["GROUP", "format_named", "formats"]
 
 GROUP = "stillwatch.formats"
 _BUILT_IN: tuple[Format, ...] = (NativeFormat(), HttpFormat(), LiteLLMFormat(),
-                                  OpenTelemetryFormat(), BedrockFormat(), KongFormat())
+                                  OpenTelemetryFormat(), BedrockFormat(), KongFormat(), EnvoyFormat())
 
 
 def formats() -> Mapping[str, Format]:
