@@ -7,7 +7,7 @@ from typing import Any
 
 from stillwatch.ingest.model import Example
 
-__all__ = ["BEDROCK", "ENVOY", "KONG"]
+__all__ = ["AZURE", "BEDROCK", "ENVOY", "KONG"]
 
 _AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -160,4 +160,40 @@ ENVOY: tuple[Example, ...] = (
     Example({**_ENVOY_ENTRY, "gen_ai.request.model": None, "gen_ai.response.model": None, "x-request-id": "m-1",
              "gen_ai.usage.input_tokens": None, "gen_ai.usage.output_tokens": None, "mcp.method.name": "tools/call",
              "x-envoy-origin-path": "/mcp"}, "out of scope"),
+)
+
+_AZURE_GATEWAY: dict[str, Any] = {
+    "TimeGenerated": "2026-01-02T03:04:05.25Z", "CorrelationId": "c0ffee00-0000-4000-8000-000000000001",
+    "Type": "ApiManagementGatewayLogs", "ApiId": "chat-api", "ApimSubscriptionId": "sub-1", "UserId": "1",
+    "ProductId": "p-1", "CallerIpAddress": "203.0.113.9", "Method": "POST", "Region": "Example North",
+    "Url": "https://gateway.example/openai/deployments/d-large/chat/completions?api-version=1", "ResponseCode": 200,
+    "BackendResponseCode": 200, "TotalTime": 1250, "IsRequestSuccess": True, "OperationId": "chat",
+    "RequestHeaders": '{"User-Agent": "Example/1.0", "x-stainless-lang": "python"}',
+}
+_AZURE_LLM: dict[str, Any] = {
+    "TimeGenerated": "2026-01-02T03:04:05.25Z", "CorrelationId": "c0ffee00-0000-4000-8000-000000000002",
+    "Type": "ApiManagementGatewayLlmLog", "SequenceNumber": 0, "OperationName": "ChatCompletions_Create",
+    "Region": "Example North", "DeploymentName": "d-large", "ModelName": "m-large-1", "PromptTokens": 14,
+    "CompletionTokens": 3, "TotalTokens": 17, "IsStreamCompletion": False, "RequestId": "chatcmpl-1",
+    "RequestMessages": '[{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hello"}]',
+    "ResponseMessages": [{"role": "assistant", "content": "Good day"}],
+}
+
+AZURE: tuple[Example, ...] = (
+    Example(_AZURE_LLM, {
+        "exchange_id": "c0ffee00-0000-4000-8000-000000000002", "ts": _KONG_AT, "account_id": "unknown",
+        "channel": "azure", "region": "Example North", "model": "d-large", "operation": "chat", "stream": False,
+        "turn": 1, "system_prompt": "Be brief.", "prompt": "Hello", "response": "Good day", "input_tokens": 14,
+        "output_tokens": 3, "modalities": ["text"]}),
+    Example(_AZURE_GATEWAY, {
+        "exchange_id": "c0ffee00-0000-4000-8000-000000000001", "ts": _KONG_AT, "account_id": "sub-1",
+        "channel": "azure", "region": "Example North", "ip": "203.0.113.9", "user_agent": "Example/1.0",
+        "sdk": "x-stainless-lang=python", "operation": "chat", "status": 200, "latency_ms": 1250.0, "prompt": None}),
+    # As diagnostic settings deliver it to a store.
+    Example({"time": "2026-01-02T03:04:05.25Z", "resourceId": "/SUBSCRIPTIONS/MADE-UP", "category": "GatewayLlmLogs",
+             "correlationId": "c0ffee00-0000-4000-8000-000000000003", "location": "Example North",
+             "properties": {"sequenceNumber": 1, "requestMessages": '[{"role": "user", "content": "Hi"}]'}},
+            {"exchange_id": "c0ffee00-0000-4000-8000-000000000003", "ts": _KONG_AT, "region": "Example North",
+             "prompt": "Hi", "operation": "chat"}),
+    Example({**_AZURE_GATEWAY, "Url": "https://gateway.example/shop/orders"}, "out of scope"),
 )

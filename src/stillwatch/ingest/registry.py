@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from importlib.metadata import entry_points
 
 from stillwatch.errors import UsageError
+from stillwatch.ingest.azure import AzureFormat
 from stillwatch.ingest.bedrock import BedrockFormat
 from stillwatch.ingest.envoy import EnvoyFormat
 from stillwatch.ingest.http import HttpFormat
@@ -20,7 +21,7 @@ __all__ = ["GROUP", "format_named", "formats"]
 
 GROUP = "stillwatch.formats"
 _BUILT_IN: tuple[Format, ...] = (NativeFormat(), HttpFormat(), LiteLLMFormat(),
-                                  OpenTelemetryFormat(), BedrockFormat(), KongFormat(), EnvoyFormat())
+                                  OpenTelemetryFormat(), BedrockFormat(), KongFormat(), EnvoyFormat(), AzureFormat())
 
 
 def formats() -> Mapping[str, Format]:
