@@ -7,7 +7,7 @@ from typing import Any
 
 from stillwatch.ingest.model import Example
 
-__all__ = ["AZURE", "BEDROCK", "ENVOY", "KONG"]
+__all__ = ["AZURE", "BEDROCK", "ENVOY", "KONG", "OCSF"]
 
 _AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -196,4 +196,38 @@ AZURE: tuple[Example, ...] = (
             {"exchange_id": "c0ffee00-0000-4000-8000-000000000003", "ts": _KONG_AT, "region": "Example North",
              "prompt": "Hi", "operation": "chat"}),
     Example({**_AZURE_GATEWAY, "Url": "https://gateway.example/shop/orders"}, "out of scope"),
+)
+
+_OCSF: dict[str, Any] = {
+    "class_uid": 6003, "class_name": "API Activity", "category_uid": 6, "activity_id": 1, "type_uid": 600301,
+    "severity_id": 1, "time": 1767323046500, "start_time": 1767323045250, "duration": 1250, "status_id": 1,
+    "metadata": {"version": "1.8.0", "profiles": ["ai_operation", "cloud"], "uid": "event-1",
+                 "product": {"name": "Example Lake"}},
+    "actor": {"user": {"uid": "user-1", "account": {"uid": "acct-1"}, "credential_uid": "credential-1"}},
+    "api": {"operation": "chat.completions.create", "request": {"uid": "req-ocsf-1"}},
+    "cloud": {"region": "eu-example-1", "provider": "Example"},
+    "src_endpoint": {"ip": "203.0.113.9", "port": 4711}, "dst_endpoint": {"ip": "198.51.100.4"},
+    "http_request": {"http_method": "POST", "user_agent": "Example/1.0", "url": {"path": "/v1/chat/completions"},
+                     "http_headers": [{"name": "X-Stainless-Lang", "value": "python"}]},
+    "http_response": {"code": 200, "latency": 1240},
+    "ai_model": {"ai_provider": "Example AI", "name": "m-large", "version": "1"},
+    "message_context": {"uid": "talk-1", "ai_role_id": 2, "prompt_text": "Hello", "response_text": "Good day",
+                        "prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 7, "service": {"name": "api"}},
+}
+
+OCSF: tuple[Example, ...] = (
+    Example(_OCSF, {
+        "exchange_id": "req-ocsf-1", "ts": _KONG_AT, "account_id": "acct-1", "api_key_id": "credential-1",
+        "end_user_id": "user-1", "channel": "Example AI", "region": "eu-example-1", "ip": "203.0.113.9",
+        "user_agent": "Example/1.0", "sdk": "x-stainless-lang=python", "model": "m-large", "operation": "chat",
+        "conversation_id": "talk-1", "prompt": "Hello", "response": "Good day", "input_tokens": 5, "output_tokens": 2,
+        "status": 200, "latency_ms": 1250.0, "turn": None}),
+    Example({**{name: value for name, value in _OCSF.items() if name not in ("ai_model", "http_request")},
+             "api": {"operation": "InvokeModel"}, "metadata": {"uid": "event-2", "version": "1.9.0"},
+             "ai_agent": {"name": "helper", "ai_model": {"ai_provider": "Example AI", "name": "m-agent"}}},
+            {"exchange_id": "event-2", "model": "m-agent", "operation": "chat", "user_agent": None}),
+    Example({**_OCSF, "message_context": {"ai_role_id": 3, "service": {"name": "weather"}}}, "out of scope"),
+    Example({**{name: value for name, value in _OCSF.items() if name not in ("ai_model", "message_context")}},
+            "out of scope"),
+    Example({**_OCSF, "class_uid": 4002, "type_uid": 400201}, "out of scope"),
 )

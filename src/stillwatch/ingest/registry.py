@@ -15,13 +15,15 @@ from stillwatch.ingest.kong import KongFormat
 from stillwatch.ingest.litellm import LiteLLMFormat
 from stillwatch.ingest.model import Format
 from stillwatch.ingest.native import NativeFormat
+from stillwatch.ingest.ocsf import OcsfFormat
 from stillwatch.ingest.otel import OpenTelemetryFormat
 
 __all__ = ["GROUP", "format_named", "formats"]
 
 GROUP = "stillwatch.formats"
 _BUILT_IN: tuple[Format, ...] = (NativeFormat(), HttpFormat(), LiteLLMFormat(),
-                                  OpenTelemetryFormat(), BedrockFormat(), KongFormat(), EnvoyFormat(), AzureFormat())
+                                  OpenTelemetryFormat(), BedrockFormat(), KongFormat(), EnvoyFormat(), AzureFormat(),
+                                  OcsfFormat())
 
 
 def formats() -> Mapping[str, Format]:
