@@ -79,6 +79,7 @@ class Reader:
         self._sink = sink
         self._joiner = joiner
         self._place = 0  # of the last record of the file that is being read
+        self._partition: dict[str, str] = {}
         self._identities: dict[Path, str] = {}
 
     def identity(self, path: Path) -> str:
@@ -87,9 +88,13 @@ class Reader:
             self._identities[path] = _digest(path, self._settings)[:32]
         return self._identities[path]
 
-    def read(self, number: int, path: Path, tick: Callable[[int], None] | None) -> Read:
-        """Read all records of a file. Raises ``Unrecognised``, and ``InputError`` if it cannot be opened."""
-        self._place = 0
+    def read(self, number: int, path: Path, tick: Callable[[int], None] | None,
+             partition: Mapping[str, str] | None = None) -> Read:
+        """Read all records of a file; those that lack a field of ``partition`` get it.
+
+        Raises ``Unrecognised``, and ``InputError`` if the file cannot be opened.
+        """
+        self._place, self._partition = 0, dict(partition or {})
         try:
             source = open_source(path, self._settings)
         except BadRecord as bad:
@@ -136,7 +141,7 @@ class Reader:
         """How many records the items are, and how many of these are calls to no model."""
         records = scoped = 0
         for item in items:
-            for value in _unpacked(format, item.value):
+            for value in _unpacked(format, self._with_partition(item.value)):
                 records += 1
                 # A record's number is its line's, unless lines before it held several.
                 self._place = max(self._place + 1, item.place)
@@ -144,6 +149,11 @@ class Reader:
                 if tick is not None and not records % _TICK:
                     tick(records)
         return records, scoped
+
+    def _with_partition(self, value: Any) -> Any:
+        if not self._partition or not isinstance(value, dict):
+            return value
+        return {**value, **{name: text for name, text in self._partition.items() if value.get(name) is None}}
 
     def _one(self, number: int, value: Any, size: int, format: Format) -> bool:
         """Take one record; whether it is a call to no model."""
@@ -187,14 +197,16 @@ class Reader:
     def _rows(self, number: int, source: ParquetSource, format: Format,
               tick: Callable[[int], None] | None) -> tuple[int, int]:
         records = scoped = 0
-        columnar = isinstance(format, NativeFormat)
+        # Single rows may lack what the partition has: these are looked at one by one.
+        columnar = (isinstance(format, NativeFormat)
+                    and self._partition.keys().isdisjoint(source.file.schema_arrow.names))
         try:
             for first, batch, large in source.batches():
                 for index in np.flatnonzero(large).tolist():
                     self._sink.refuse(number, first + index,
                                       BadRecord("too_large", "see settings.max_record_bytes"))
                 if columnar and not large.any():
-                    self._sink.add_columns(number, first, _native_columns(batch), batch.num_rows)
+                    self._sink.add_columns(number, first, _native_columns(batch, self._partition), batch.num_rows)
                     records += batch.num_rows
                 else:
                     small = [Item(first + index, value, 1024) for index, value in _python_rows(batch, large)]
@@ -285,8 +297,10 @@ def _python_rows(batch: pa.RecordBatch, large: Any) -> Iterator[tuple[int, Any]]
             yield index, BadRecord("not_unicode")
 
 
-def _native_columns(batch: pa.RecordBatch) -> dict[str, Any]:
+def _native_columns(batch: pa.RecordBatch, partition: Mapping[str, str]) -> dict[str, Any]:
     """Columns by name for the columnar path; the others are gathered into ``extra`` row by row."""
+    for name, text in partition.items():
+        batch = batch.append_column(name, pa.repeat(text, batch.num_rows))
     names = batch.schema.names
     columns = {name: batch.column(at) for at, name in enumerate(names)
                if name in EXCHANGES.by_name and names.count(name) == 1}

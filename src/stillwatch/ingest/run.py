@@ -116,7 +116,7 @@ class _Run:
             return Read(records=1)
         tick = None if self._tick is None else partial(self._tick, file.name)
         try:
-            return self._reader.read(number, file.path, tick)
+            return self._reader.read(number, file.path, tick, file.partition)
         except Unrecognised as problem:
             if not file.from_folder:
                 raise problem.error() from None
