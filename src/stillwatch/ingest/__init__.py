@@ -8,8 +8,10 @@ from stillwatch.ingest.model import (
     FileReport,
     Format,
     Ingested,
+    Joins,
     OutOfScope,
     Row,
+    Unpacks,
 )
 from stillwatch.ingest.registry import formats
 from stillwatch.ingest.run import ingest
@@ -23,8 +25,10 @@ __all__ = [
     "FileReport",
     "Format",
     "Ingested",
+    "Joins",
     "OutOfScope",
     "Row",
+    "Unpacks",
     "formats",
     "ingest",
     "read_accounts",

@@ -85,8 +85,12 @@ def _text(body: Mapping[str, Any]) -> str | None:
     message = body.get("message")
     if not texts and isinstance(message, dict):
         texts.append(text_of(message.get("content")))
+    for name, inner in (("results", "outputText"), ("outputs", "text"), ("generations", "text")):
+        # Titan's, Mistral's and Cohere's completions.
+        texts += [item.get(inner) for item in _items(body.get(name))]
     if not texts:
-        texts += [body.get(name) for name in ("output_text", "completion", "response", "text", "content")]
+        texts += [body.get(name) for name in ("output_text", "completion", "response", "text", "content", "generation",
+                                              "outputText")]
     whole = [text for text in texts if isinstance(text, str)]
     return "\n".join(whole) if whole else None
 
@@ -130,6 +134,12 @@ def _from_events(events: list[Any]) -> dict[str, Any]:
 
 
 def _deltas(event: Mapping[str, Any]) -> Iterator[Any]:
+    yield from (event.get(name) for name in ("outputText", "generation"))
+    block = event.get("contentBlockDelta")
+    if isinstance(block, dict) and isinstance(block.get("delta"), dict):
+        yield block["delta"].get("text")
+    if event.get("event_type") == "text-generation":
+        yield event.get("text")
     for choice in _items(event.get("choices")):
         delta = choice.get("delta")
         yield delta.get("content") if isinstance(delta, dict) else choice.get("text")

@@ -15,12 +15,12 @@ from stillwatch.settings import DeploymentKey
 __all__ = ["body_columns", "holds_request"]
 
 _MAX_TOKENS = ("max_tokens", "max_completion_tokens", "max_output_tokens", "max_tokens_to_sample",
-               "maxOutputTokens", "maxTokens", "num_predict")
-# Google's, Bedrock's and Ollama's names inside their own groups of parameters.
-_GROUPS = ("generationConfig", "generation_config", "inferenceConfig", "options")
+               "maxOutputTokens", "maxTokens", "num_predict", "max_gen_len")
+# Google's, Bedrock's, Titan's and Ollama's names inside their own groups of parameters.
+_GROUPS = ("generationConfig", "generation_config", "inferenceConfig", "textGenerationConfig", "options")
 _GROUPED = {"temperature": "temperature", "topP": "top_p", "top_p": "top_p", "candidateCount": "n",
             "maxOutputTokens": "max_tokens", "maxTokens": "max_tokens", "num_predict": "max_tokens",
-            "responseMimeType": "response_format", "responseLogprobs": "logprobs"}
+            "maxTokenCount": "max_tokens", "responseMimeType": "response_format", "responseLogprobs": "logprobs"}
 _REQUEST = frozenset({"model", "messages", "input", "prompt", "contents", "requests", "inputs", "inputText"})
 
 

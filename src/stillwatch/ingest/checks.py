@@ -18,7 +18,7 @@ import orjson
 import pyarrow as pa
 
 from stillwatch.ingest.batches import Places, build
-from stillwatch.ingest.model import OUT_OF_SCOPE, BadRecord, Example, Format, Row
+from stillwatch.ingest.model import ELSEWHERE, OUT_OF_SCOPE, BadRecord, Example, Format, Joins, OutOfScope, Row, Unpacks
 from stillwatch.schema import EXCHANGES, INGESTED, QUARANTINE_REASON
 from stillwatch.settings import DeploymentKey
 
@@ -45,7 +45,7 @@ def check_format(format: Format) -> None:
 
 def rows_of(format: Format, records: Sequence[Mapping[str, Any]]) -> pa.RecordBatch:
     """The records as `work.ingested`; raises the ``BadRecord`` of the first that is bad."""
-    rows = [format.parse(record, _KEY) for record in records]
+    rows = [row for record in records for row in parsed_of(format, record)]
     kept: list[Row] = [row for row in rows if row is not OUT_OF_SCOPE]
     columns = {name: [row.get(name) for row in kept] for name in EXCHANGES.names}
     places = Places(np.zeros(len(kept), np.int32), np.arange(1, len(kept) + 1, dtype=np.int64), lambda _: "file")
@@ -55,15 +55,33 @@ def rows_of(format: Format, records: Sequence[Mapping[str, Any]]) -> pa.RecordBa
     return built.batch
 
 
+def parsed_of(format: Format, record: Mapping[str, Any]) -> list[Row | OutOfScope]:
+    """What a record comes to: taken apart, put together and parsed, as ingest does with what a file holds."""
+    inner = list(format.unpack(record)) if isinstance(format, Unpacks) else [record]
+    groups: dict[str, list[Mapping[str, Any]]] = {}
+    for number, item in enumerate(inner):
+        if isinstance(item, BadRecord):
+            raise item
+        key = format.join_key(item) if isinstance(format, Joins) else None
+        groups.setdefault(f"alone {number}" if key is None else f"joined {key}", []).append(item)
+    done: list[Row | OutOfScope] = []
+    for name, items in groups.items():
+        whole = format.join(items)[0] if isinstance(format, Joins) and name.startswith("joined ") else items[0]
+        done.append(format.parse(whole, _KEY))
+    return done
+
+
 def check_examples(format: Format, examples: Sequence[Example]) -> None:
     """Each documented record yields the columns it should, and no columns that do not exist."""
     for example in examples:
-        parsed = format.parse(example.record, _KEY)
+        all_parsed = parsed_of(format, example.record)
+        assert len(all_parsed) == 1, f"{format.name}: {sorted(example.record)} is {len(all_parsed)} exchanges"
+        parsed = all_parsed[0]
         if example.expected == "out of scope":
             assert parsed is OUT_OF_SCOPE, f"{format.name}: {sorted(example.record)} is no call to a model"
             continue
         assert isinstance(parsed, dict), f"{format.name}: {sorted(example.record)} is a call to a model"
-        strange = set(parsed) - set(EXCHANGES.names)
+        strange = set(parsed) - {*EXCHANGES.names, ELSEWHERE}
         assert not strange, f"{format.name}: no such columns: {sorted(strange)}"
         batch = rows_of(format, [example.record])
         assert batch.schema == INGESTED.arrow

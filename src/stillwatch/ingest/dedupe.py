@@ -36,8 +36,12 @@ class Dropped:
     unknown: int
 
 
-def drop_repeats(parts: Sequence[Path], engine: Engine, scratch: Path) -> Iterator[Dropped]:
-    """Rewrite the parts that hold repeats without them; says what was dropped, in reading order."""
+def drop_repeats(parts: Sequence[Path], engine: Engine, scratch: Path,
+                 joined_from: int | None = None) -> Iterator[Dropped]:
+    """Rewrite the parts that hold repeats without them; says what was dropped, part by part.
+
+    Parts before ``joined_from`` (all, where it is not given) hold rows in reading order, the others in any.
+    """
     if not parts:
         return
     drops = scratch / "repeats.parquet"
@@ -46,8 +50,9 @@ def drop_repeats(parts: Sequence[Path], engine: Engine, scratch: Path) -> Iterat
         return
     engine.write(repeats.order_by("place"), drops)
     queue = _Queue(drops)
-    for part in parts:
-        dropped = _rewrite(part, queue)
+    for number, part in enumerate(parts):
+        within: _Queue | Path = queue if joined_from is None or number < joined_from else drops
+        dropped = _rewrite(part, within)
         if dropped is not None:
             yield dropped
     queue.close()
@@ -110,13 +115,30 @@ def _places(batch: pa.RecordBatch | pa.Table) -> npt.NDArray[np.int64]:
     return places
 
 
-def _rewrite(part: Path, queue: _Queue) -> Dropped | None:
-    """Parts hold rows in reading order, so the queue's front is this part's."""
+def _among(drops: Path, here: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+    """The places to drop that are among those given, read through from the front: for parts in no order."""
+    places, conflicts = [np.empty(0, np.int64)], [np.empty(0, np.bool_)]
+    with pq.ParquetFile(drops) as file:
+        for batch in file.iter_batches(batch_size=_PULL):
+            found = batch.column("place").to_numpy()
+            inside = np.isin(found, here)
+            places.append(found[inside])
+            conflicts.append(batch.column("conflict").to_numpy(zero_copy_only=False)[inside])
+    return np.concatenate(places), np.concatenate(conflicts)
+
+
+def _rewrite(part: Path, drops: _Queue | Path) -> Dropped | None:
+    """Where a part holds rows in reading order the queue's front is its own, but for rows of parts in no order."""
     with pq.ParquetFile(part) as source:
         if not source.metadata.num_rows:
             return None
-        last = int(_places(source.read(["source_file", "source_row"])).max())
-        places, conflicts = queue.take(last)
+        here = _places(source.read(["source_file", "source_row"]))
+        if isinstance(drops, Path):
+            places, conflicts = _among(drops, here)
+        else:
+            places, conflicts = drops.take(int(here.max()))
+            inside = np.isin(places, here)
+            places, conflicts = places[inside], conflicts[inside]
         if not len(places):
             return None
         unknown = 0

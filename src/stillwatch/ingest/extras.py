@@ -21,7 +21,7 @@ from stillwatch.ingest.credentials import REMOVED, is_guarded, scrub_text
 from stillwatch.ingest.model import BadRecord
 from stillwatch.settings import DeploymentKey
 
-__all__ = ["encode", "hide_addresses"]
+__all__ = ["dump", "encode", "hide_addresses", "without_addresses", "without_emails"]
 
 _EMAIL = re.compile(r"[A-Za-z0-9._%+\-]{1,64}@(?:[A-Za-z0-9\-]{1,63}\.)+[A-Za-z]{2,24}")
 _ADDRESS = re.compile(r"(?<![0-9A-Fa-f:.\-])(?:[0-9]{1,3}(?:\.[0-9]{1,3}){3}"
@@ -42,20 +42,20 @@ def encode(extra: Mapping[str, Any], key: DeploymentKey) -> str | None:
     if not extra:
         return None
     if not _suspicious(extra):
-        return _dump(extra)
+        return dump(extra)
     try:
-        return _dump(_clean(extra, key, phone=False))
+        return dump(_clean(extra, key, phone=False))
     except RecursionError:
         raise BadRecord("too_deep") from None
 
 
 def _suspicious(extra: Mapping[str, Any]) -> bool:
-    text = _dump(extra).lower()
+    text = dump(extra).lower()
     if any(needle in text for needle in _SHAPE_NEEDLES):
         return True
     if "header_order" in extra:
         # Names of headers stand here as values; they say which headers there were, not what they held.
-        text = _dump({name: value for name, value in extra.items() if name != "header_order"}).lower()
+        text = dump({name: value for name, value in extra.items() if name != "header_order"}).lower()
     return any(needle in text for needle in _NAME_NEEDLES)
 
 
@@ -74,16 +74,23 @@ def _clean(value: Any, key: DeploymentKey, *, phone: bool) -> Any:
             return "phone:" + _digest(key, "phone", digits)
     if isinstance(value, str):
         value = scrub_text(value)
-        if "@" in value:
-            value = _EMAIL.sub(lambda found: "email:" + _digest(key, "email", found.group().lower()), value)
+        value = without_emails(value, key)
     return value
+
+
+def without_emails(text: str, key: DeploymentKey) -> str:
+    """The text with every e-mail address in it replaced by its keyed digest."""
+    if "@" not in text:
+        return text
+    return _EMAIL.sub(lambda found: "email:" + _digest(key, "email", found.group().lower()), text)
 
 
 def _names_phone(name: Any) -> bool:
     return isinstance(name, str) and bool(_PHONE_NAME.search(name))
 
 
-def _dump(value: Any) -> str:
+def dump(value: Any) -> str:
+    """JSON text with sorted keys of whatever a parser yields. Raises ``BadRecord``."""
     try:
         return orjson.dumps(value, default=_other, option=orjson.OPT_SORT_KEYS).decode()
     except (orjson.JSONEncodeError, TypeError) as error:
@@ -132,3 +139,15 @@ def hide_addresses(text: str, key: DeploymentKey) -> str:
         return "ip:" + _digest(key, "ip", str(address))
 
     return _ADDRESS.sub(hidden, text)
+
+
+def without_addresses(value: Any, key: DeploymentKey) -> Any:
+    """A copy in which every IP address in any text is replaced by its keyed digest."""
+    if isinstance(value, Mapping):
+        return {name: without_addresses(item, key) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [without_addresses(item, key) for item in value]
+    if isinstance(value, str) and ("." in value or ":" in value):
+        # Long texts are not worth remembering.
+        return hide_addresses(value, key) if len(value) <= 500 else hide_addresses.__wrapped__(value, key)
+    return value

@@ -23,7 +23,7 @@ from stillwatch.ingest.headers import client_address, fingerprint, headers_of, k
 from stillwatch.ingest.model import OUT_OF_SCOPE, Example, OutOfScope, Row
 from stillwatch.settings import DeploymentKey
 
-__all__ = ["HttpFormat"]
+__all__ = ["SOME_CALL", "HttpFormat", "operation_of"]
 
 _TIMES = ("ts", "timestamp", "time", "@timestamp", "start_time", "startTime", "started_at", "request_time",
           "datetime", "date")
@@ -61,7 +61,8 @@ _VERTEX = re.compile(r"/projects/[^/]+/locations/([^/]+)/(?:publishers/[^/]+/mod
 _GEMINI = re.compile(r"/models/([^/:]+):")
 
 
-_SOME_CALL = "?"
+SOME_CALL = "?"
+"""What ``operation_of`` says of a call to a model whose kind its path and body do not tell."""
 
 
 class HttpFormat:
@@ -88,7 +89,7 @@ class HttpFormat:
                        if isinstance(inner.get(name), str)), "")
         path, shown, parameters = split_path(target)
         body = _body(inner)
-        operation = _operation(inner.get("method"), path, body)
+        operation = operation_of(inner.get("method"), path, body)
         if operation is None:
             return OUT_OF_SCOPE
         row: Row = {}
@@ -96,7 +97,7 @@ class HttpFormat:
         if isinstance(body, dict):
             row, rest = body_columns(body, key)
         _from_path(path, row)
-        row["operation"] = None if operation == _SOME_CALL else operation
+        row["operation"] = None if operation == SOME_CALL else operation
         _identity(record, inner, headers, parameters, row, key)
         answer = _answer(record, row)
         row["extra"] = _extra(record, request, rest, shown, kept_headers(headers, key), order, answer)
@@ -123,7 +124,7 @@ def _body(inner: Mapping[str, Any]) -> Any:
         return body
 
 
-def _operation(method: Any, path: str, body: Any) -> str | None:
+def operation_of(method: Any, path: str, body: Any) -> str | None:
     """What kind of call it is; ``None`` for one to no model."""
     if isinstance(method, str) and method.upper() not in ("POST", "PUT", "PATCH", ""):
         return None
@@ -134,7 +135,7 @@ def _operation(method: Any, path: str, body: Any) -> str | None:
         return None
     if "messages" in body or "contents" in body:
         return "chat"
-    return "text_completion" if "prompt" in body else _SOME_CALL
+    return "text_completion" if "prompt" in body else SOME_CALL
 
 
 def _from_path(path: str, row: Row) -> None:

@@ -11,7 +11,7 @@ import orjson
 
 from stillwatch.ingest.model import BadRecord
 
-__all__ = ["document", "loads"]
+__all__ = ["document", "json_of", "loads"]
 
 _ODD_NUMBER = re.compile(rb"\bNaN\b|\bInfinity\b")
 _EDGE = re.compile(rb'["{}\[\]]')
@@ -50,6 +50,16 @@ def _lenient(text: str) -> Any:
         raise BadRecord("too_deep") from None
     except ValueError:
         raise BadRecord("unparsable") from None
+
+
+def json_of(value: Any) -> Any:
+    """What JSON text says; anything else, and text that is no JSON, as it is."""
+    if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
+        try:
+            return orjson.loads(value)
+        except (orjson.JSONDecodeError, UnicodeEncodeError):
+            return value
+    return value
 
 
 def document(chunks: Iterator[bytes], limit: int) -> Iterator[bytes | BadRecord]:

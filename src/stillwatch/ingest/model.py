@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from enum import Enum
 from pathlib import Path
 from typing import Any, Final, Literal, Protocol, TypeAlias, runtime_checkable
@@ -11,6 +11,7 @@ from typing import Any, Final, Literal, Protocol, TypeAlias, runtime_checkable
 from stillwatch.settings import DeploymentKey
 
 __all__ = [
+    "ELSEWHERE",
     "OUT_OF_SCOPE",
     "BadRecord",
     "Counts",
@@ -18,12 +19,18 @@ __all__ = [
     "FileReport",
     "Format",
     "Ingested",
+    "Joins",
     "OutOfScope",
     "Row",
+    "Unpacks",
 ]
 
 # A parsed record: values by column of `input.exchanges`; `extra` is a dict here, JSON text once written.
 Row: TypeAlias = dict[str, Any]
+
+
+# No column: the names of the text columns that a record says are kept in another place, which is not read.
+ELSEWHERE: Final = "kept elsewhere"
 
 
 class OutOfScope(Enum):
@@ -89,7 +96,10 @@ class FileReport:
 
 @dataclass(frozen=True)
 class Ingested:
-    """What ``ingest`` leaves behind, and what it learnt on the way."""
+    """What ``ingest`` leaves behind, and what it learnt on the way.
+
+    ``elsewhere`` counts the records that say, of a text column, that its text is kept in another place.
+    """
 
     counts: Counts
     files: tuple[FileReport, ...]
@@ -98,6 +108,7 @@ class Ingested:
     present: frozenset[str]
     set_aside: dict[str, int]
     unknown_accounts: int
+    elsewhere: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -129,8 +140,29 @@ class Format(Protocol):
         """The record's values by column name; what no column holds goes into the dict ``extra``.
 
         Values need not have the column's type: strings of digits, epoch numbers and the like are
-        converted afterwards. Raises ``BadRecord``.
+        converted afterwards. Under ``ELSEWHERE`` may stand a list of text columns whose text the record says is in
+        another place. Raises ``BadRecord``.
         """
 
     def examples(self) -> Sequence[Example]:
         """Records built from the product's documentation, for the contract tests."""
+
+
+@runtime_checkable
+class Unpacks(Protocol):
+    """A format whose records may hold several: a line of OTLP is many spans. Beside ``Format``, not instead."""
+
+    def unpack(self, record: Mapping[str, Any]) -> Iterable[Mapping[str, Any] | BadRecord]:
+        """The records in a record, each counted as one; none for one that holds nothing, which is out of scope."""
+
+
+@runtime_checkable
+class Joins(Protocol):
+    """A format whose source may write one exchange as several records, anywhere in the input, in any order."""
+
+    def join_key(self, record: Mapping[str, Any]) -> str | None:
+        """What the records of one exchange have in common; ``None`` for a record that stands alone."""
+
+    def join(self, records: Sequence[Mapping[str, Any]]) -> tuple[Mapping[str, Any], Mapping[int, BadRecord]]:
+        """The one record that ``parse`` reads, of all with one key in reading order, and what is wrong with those that
+        could not be part of it, by their number (never the first). Raises ``BadRecord``."""

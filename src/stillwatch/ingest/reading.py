@@ -16,7 +16,8 @@ import pyarrow as pa
 from stillwatch.errors import InputError
 from stillwatch.ingest.batches import as_extra
 from stillwatch.ingest.containers import Item, open_source
-from stillwatch.ingest.model import OUT_OF_SCOPE, BadRecord, Format, OutOfScope, Row
+from stillwatch.ingest.joining import Joiner
+from stillwatch.ingest.model import OUT_OF_SCOPE, BadRecord, Format, Joins, OutOfScope, Row, Unpacks
 from stillwatch.ingest.native import NativeFormat
 from stillwatch.ingest.opening import CHUNK, Stream
 from stillwatch.ingest.parquet import ParquetSource
@@ -70,12 +71,15 @@ class Reader:
     """Reads files into a sink."""
 
     def __init__(self, known: Mapping[str, Format], chosen: Format | None, settings: Settings,
-                 key: DeploymentKey, sink: Sink) -> None:
+                 key: DeploymentKey, sink: Sink, joiner: Joiner) -> None:
         self._known = known
         self._chosen = chosen
         self._settings = settings
         self._key = key
         self._sink = sink
+        self._joiner = joiner
+        self._place = 0  # of the last record of the file that is being read
+        self._partition: dict[str, str] = {}
         self._identities: dict[Path, str] = {}
 
     def identity(self, path: Path) -> str:
@@ -84,8 +88,13 @@ class Reader:
             self._identities[path] = _digest(path, self._settings)[:32]
         return self._identities[path]
 
-    def read(self, number: int, path: Path, tick: Callable[[int], None] | None) -> Read:
-        """Read all records of a file. Raises ``Unrecognised``, and ``InputError`` if it cannot be opened."""
+    def read(self, number: int, path: Path, tick: Callable[[int], None] | None,
+             partition: Mapping[str, str] | None = None) -> Read:
+        """Read all records of a file; those that lack a field of ``partition`` get it.
+
+        Raises ``Unrecognised``, and ``InputError`` if the file cannot be opened.
+        """
+        self._place, self._partition = 0, dict(partition or {})
         try:
             source = open_source(path, self._settings)
         except BadRecord as bad:
@@ -129,26 +138,41 @@ class Reader:
 
     def _records(self, number: int, items: Iterator[Item], format: Format,
                  tick: Callable[[int], None] | None) -> tuple[int, int]:
+        """How many records the items are, and how many of these are calls to no model."""
         records = scoped = 0
-        sink, key = self._sink, self._key
         for item in items:
-            records += 1
-            value = item.value
-            try:
-                if isinstance(value, BadRecord):
-                    raise value
-                row = parse(format, value, key)
-            except BadRecord as bad:
-                sink.refuse(number, item.place, bad)
-            else:
-                if row is OUT_OF_SCOPE:
-                    scoped += 1
-                else:
-                    assert isinstance(row, dict)
-                    sink.add(number, item.place, row, item.size)
-            if tick is not None and not records % _TICK:
-                tick(records)
+            for value in _unpacked(format, self._with_partition(item.value)):
+                records += 1
+                # A record's number is its line's, unless lines before it held several.
+                self._place = max(self._place + 1, item.place)
+                scoped += self._one(number, value, item.size, format)
+                if tick is not None and not records % _TICK:
+                    tick(records)
         return records, scoped
+
+    def _with_partition(self, value: Any) -> Any:
+        if not self._partition or not isinstance(value, dict):
+            return value
+        return {**value, **{name: text for name, text in self._partition.items() if value.get(name) is None}}
+
+    def _one(self, number: int, value: Any, size: int, format: Format) -> bool:
+        """Take one record; whether it is a call to no model."""
+        try:
+            if isinstance(value, BadRecord):
+                raise value
+            key = _join_key(format, value)
+            if key is not None:
+                self._joiner.add(format, key, number, self._place, value)
+                return False
+            row = parse(format, value, self._key)
+        except BadRecord as bad:
+            self._sink.refuse(number, self._place, bad)
+            return False
+        if row is OUT_OF_SCOPE:
+            return True
+        assert isinstance(row, dict)
+        self._sink.add(number, self._place, row, size)
+        return False
 
     def _parquet(self, number: int, path: Path, compression: str, tick: Callable[[int], None] | None) -> Read:
         read = Read(container="parquet", compression=compression, digest=_digest(path, self._settings))
@@ -173,25 +197,56 @@ class Reader:
     def _rows(self, number: int, source: ParquetSource, format: Format,
               tick: Callable[[int], None] | None) -> tuple[int, int]:
         records = scoped = 0
-        columnar = isinstance(format, NativeFormat)
+        # Single rows may lack what the partition has: these are looked at one by one.
+        columnar = (isinstance(format, NativeFormat)
+                    and self._partition.keys().isdisjoint(source.file.schema_arrow.names))
         try:
             for first, batch, large in source.batches():
                 for index in np.flatnonzero(large).tolist():
                     self._sink.refuse(number, first + index,
                                       BadRecord("too_large", "see settings.max_record_bytes"))
                 if columnar and not large.any():
-                    self._sink.add_columns(number, first, _native_columns(batch), batch.num_rows)
+                    self._sink.add_columns(number, first, _native_columns(batch, self._partition), batch.num_rows)
+                    records += batch.num_rows
                 else:
                     small = [Item(first + index, value, 1024) for index, value in _python_rows(batch, large)]
-                    _, out = self._records(number, iter(small), format, None)
-                    scoped += out
-                records = first + batch.num_rows - 1
+                    found, out = self._records(number, iter(small), format, None)
+                    records, scoped = records + found + int(large.sum()), scoped + out
                 if tick is not None:
                     tick(records)
         except BadRecord as bad:
             records += 1
             self._sink.refuse(number, records, bad)
         return records, scoped
+
+
+def _unpacked(format: Format, value: Any) -> Iterator[Any]:
+    """The records in a record; whatever a format's reader does wrong becomes one ``BadRecord`` after those before."""
+    if isinstance(value, BadRecord) or not isinstance(format, Unpacks):
+        yield value
+        return
+    try:
+        empty = True
+        for inner in format.unpack(value):
+            empty = False
+            yield inner
+        if empty:
+            yield {}
+    except BadRecord as bad:
+        yield bad
+    except RecursionError:
+        yield BadRecord("too_deep")
+    except Exception as error:
+        yield BadRecord("connector_failure", type(error).__name__)
+
+
+def _join_key(format: Format, value: Mapping[str, Any]) -> str | None:
+    if not isinstance(format, Joins):
+        return None
+    try:
+        return format.join_key(value)
+    except Exception as error:
+        raise BadRecord("connector_failure", type(error).__name__) from None
 
 
 def parse(format: Format, value: Mapping[str, Any], key: DeploymentKey) -> Row | OutOfScope:
@@ -242,8 +297,10 @@ def _python_rows(batch: pa.RecordBatch, large: Any) -> Iterator[tuple[int, Any]]
             yield index, BadRecord("not_unicode")
 
 
-def _native_columns(batch: pa.RecordBatch) -> dict[str, Any]:
+def _native_columns(batch: pa.RecordBatch, partition: Mapping[str, str]) -> dict[str, Any]:
     """Columns by name for the columnar path; the others are gathered into ``extra`` row by row."""
+    for name, text in partition.items():
+        batch = batch.append_column(name, pa.repeat(text, batch.num_rows))
     names = batch.schema.names
     columns = {name: batch.column(at) for at, name in enumerate(names)
                if name in EXCHANGES.by_name and names.count(name) == 1}

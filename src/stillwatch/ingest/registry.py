@@ -7,15 +7,23 @@ from collections.abc import Mapping
 from importlib.metadata import entry_points
 
 from stillwatch.errors import UsageError
+from stillwatch.ingest.azure import AzureFormat
+from stillwatch.ingest.bedrock import BedrockFormat
+from stillwatch.ingest.envoy import EnvoyFormat
 from stillwatch.ingest.http import HttpFormat
+from stillwatch.ingest.kong import KongFormat
 from stillwatch.ingest.litellm import LiteLLMFormat
 from stillwatch.ingest.model import Format
 from stillwatch.ingest.native import NativeFormat
+from stillwatch.ingest.ocsf import OcsfFormat
+from stillwatch.ingest.otel import OpenTelemetryFormat
 
 __all__ = ["GROUP", "format_named", "formats"]
 
 GROUP = "stillwatch.formats"
-_BUILT_IN: tuple[Format, ...] = (NativeFormat(), HttpFormat(), LiteLLMFormat())
+_BUILT_IN: tuple[Format, ...] = (NativeFormat(), HttpFormat(), LiteLLMFormat(),
+                                  OpenTelemetryFormat(), BedrockFormat(), KongFormat(), EnvoyFormat(), AzureFormat(),
+                                  OcsfFormat())
 
 
 def formats() -> Mapping[str, Format]:

@@ -14,9 +14,10 @@ from stillwatch.engine import Engine
 from stillwatch.errors import StillwatchError
 from stillwatch.folders import new_folder
 from stillwatch.ingest.dedupe import drop_repeats
+from stillwatch.ingest.joining import Joiner
 from stillwatch.ingest.mapped import MappedFormat
-from stillwatch.ingest.model import BadRecord, Counts, FileReport, Format, Ingested
-from stillwatch.ingest.reading import Read, Reader, Unrecognised
+from stillwatch.ingest.model import OUT_OF_SCOPE, BadRecord, Counts, FileReport, Format, Ingested
+from stillwatch.ingest.reading import Read, Reader, Unrecognised, parse
 from stillwatch.ingest.registry import format_named, formats
 from stillwatch.ingest.sink import Sink
 from stillwatch.ingest.sources import Input, find
@@ -58,7 +59,9 @@ def ingest(
         run = _Run(folder, files, settings, key, chosen, tick, reduce)
         try:
             run.read()
+            run.join()
         finally:
+            run.joiner.close()
             run.sink.close(complete=False)
         run.sink.close()
         reports = run.settle(engine)
@@ -71,6 +74,7 @@ def ingest(
         present=frozenset(run.sink.present),
         set_aside=dict(sorted(run.sink.set_aside.items())),
         unknown_accounts=run.sink.unknown,
+        elsewhere=dict(sorted(run.sink.elsewhere.items())),
     )
 
 
@@ -80,10 +84,16 @@ class _Run:
         self._folder = folder
         self._files = files
         self._tick = tick
+        self._key = key
         self._reads: list[Read] = []
+        self._scoped: Counter[int] = Counter()
+        self._merged: Counter[int] = Counter()
+        self._duplicates: Counter[int] = Counter()
         self.sink = Sink(folder, settings, key, reduce, self._identity)
         known = {chosen.name: chosen} if chosen is not None else dict(formats())
-        self._reader = Reader(known, chosen, settings, key, self.sink)
+        size = sum(file.path.stat().st_size for file in files if file.regular and file.path.exists())
+        self.joiner = Joiner(folder, settings, known, size)
+        self._reader = Reader(known, chosen, settings, key, self.sink, self.joiner)
 
     def _identity(self, file: int) -> str:
         return self._reader.identity(self._files[file].path)
@@ -106,7 +116,7 @@ class _Run:
             return Read(records=1)
         tick = None if self._tick is None else partial(self._tick, file.name)
         try:
-            return self._reader.read(number, file.path, tick)
+            return self._reader.read(number, file.path, tick, file.partition)
         except Unrecognised as problem:
             if not file.from_folder:
                 raise problem.error() from None
@@ -114,10 +124,35 @@ class _Run:
             self.sink.refuse(number, 0, problem.bad or BadRecord("unrecognised_file", "no format recognises it"))
             return replace(problem.read, records=1)
 
+    def join(self) -> None:
+        """Put together what sources wrote as several records, and hand it to the sink.
+
+        The first record of an exchange is the one that counts as kept, quarantined or out of scope; the others are
+        merged into it.
+        """
+        self.sink.begin_joined()
+        for found in self.joiner.exchanges():
+            self._merged.update(found.merged)
+            self._duplicates.update(found.duplicates)
+            for file, place, bad in found.refused:
+                self.sink.refuse(file, place, bad)
+            try:
+                if isinstance(found.value, BadRecord):
+                    raise found.value
+                row = parse(found.format, found.value, self._key)
+            except BadRecord as bad:
+                self.sink.refuse(found.file, found.place, bad)
+                continue
+            if row is OUT_OF_SCOPE:
+                self._scoped[found.file] += 1
+            else:
+                assert isinstance(row, dict)
+                self.sink.add(found.file, found.place, row, found.size)
+
     def settle(self, engine: Engine) -> tuple[FileReport, ...]:
         """Drop repeats, and draw up the account of every file."""
-        duplicates: Counter[int] = Counter()
-        for dropped in drop_repeats(self.sink.parts, engine, self._folder):
+        duplicates = self._duplicates
+        for dropped in drop_repeats(self.sink.parts, engine, self._folder, self.sink.joined_from):
             self.sink.unknown -= dropped.unknown
             for file, row, conflict in zip(dropped.files.tolist(), dropped.rows.tolist(),
                                            dropped.conflicts.tolist(), strict=True):
@@ -134,7 +169,8 @@ class _Run:
                 kept=self.sink.kept[number],
                 quarantined=self.sink.quarantined[number],
                 duplicates=duplicates[number],
-                out_of_scope=read.out_of_scope,
+                merged=self._merged[number],
+                out_of_scope=read.out_of_scope + self._scoped[number],
             )
             if not counts.balanced:
                 raise StillwatchError(f"{file.name}: the counts do not add up: {counts.as_dict()}",

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from stillwatch.errors import StillwatchError
 from stillwatch.ingest.batches import UNKNOWN, Places, build
-from stillwatch.ingest.model import BadRecord, Row
+from stillwatch.ingest.model import ELSEWHERE, BadRecord, Row
 from stillwatch.schema import EXCHANGES, INGESTED
 from stillwatch.settings import DeploymentKey, Settings
 
@@ -32,8 +32,10 @@ class Sink:
     def __init__(self, folder: Path, settings: Settings, key: DeploymentKey, reduce: Reduce | None,
                  identity: Callable[[int], str]) -> None:
         self.parts: list[Path] = []
+        self.joined_from: int | None = None
         self.present: set[str] = set()
         self.set_aside: Counter[str] = Counter()
+        self.elsewhere: Counter[str] = Counter()
         self.unknown = 0
         self.kept: Counter[int] = Counter()
         self.quarantined: Counter[int] = Counter()
@@ -58,6 +60,7 @@ class Sink:
 
     def add(self, file: int, place: int, row: Row, size: int) -> None:
         """Take one parsed record of about ``size`` bytes."""
+        self.elsewhere.update(row.pop(ELSEWHERE, ()))
         self._rows.append(row)
         self._files.append(file)
         self._places.append(place)
@@ -156,6 +159,12 @@ class Sink:
         if self._writer is not None:
             self._writer.close()
             self._writer = None
+
+    def begin_joined(self) -> None:
+        """From here on rows do not come in reading order; they go to parts of their own (``joined_from``)."""
+        self.flush()
+        self._close_part()
+        self.joined_from = len(self.parts)
 
     def close(self, *, complete: bool = True) -> None:
         """Write the rest and close the files; an empty log still has one (empty) part."""

@@ -44,7 +44,8 @@ def convert(inputs: Sequence[str], out: Path, *, settings: Settings, key: Deploy
         found.quarantine.rename(draft / "quarantine.jsonl")
         shutil.rmtree(draft / "read")
         summary = {"version": __version__, "command": "ingest", "counts": found.counts.as_dict(),
-                   "set_aside": found.set_aside, "exchanges_without_account": found.unknown_accounts,
+                   "set_aside": found.set_aside, "text_elsewhere": found.elsewhere,
+                   "exchanges_without_account": found.unknown_accounts,
                    "inputs": [{"path": f.path, "format": f.format, "digest": f.digest, **f.counts.as_dict()}
                               for f in found.files]}
         (draft / "summary.json").write_text(json.dumps(summary, indent=1, sort_keys=True) + "\n", "utf-8")

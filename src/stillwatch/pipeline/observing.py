@@ -171,6 +171,9 @@ def _missing(ingested: Ingested, accounts: pa.Table | None) -> list[dict[str, st
         gone.append(("user_agent, sdk, ja4", "no client fingerprints: accounts cannot be linked by client"))
     if "prompt" not in here:
         gone.append(("prompt", "no text: accounts cannot be linked by content, and what they ask for is not known"))
+    for name, count in ingested.elsewhere.items():
+        gone.append((f"{name} of {count:,} exchanges", "the logs say that it is kept elsewhere, such as in objects of a"
+                     " store: these exchanges are read without it"))
     if accounts is None:
         gone.append(("accounts", "no accounts table: accounts cannot be linked by payment or identity, and"
                      " organisations, programmes and sign-up times are not known"))

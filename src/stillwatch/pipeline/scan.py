@@ -190,6 +190,7 @@ def _about(inputs: ScanInputs, reduced: Reduced, settings: Settings, key: Deploy
         "counts": ingested.counts.as_dict(),
         "exchanges_without_account": ingested.unknown_accounts,
         "set_aside": ingested.set_aside,
+        "text_elsewhere": ingested.elsewhere,
         "span": {"first": min(times).isoformat(), "last": max(times).isoformat()} if times else None,
         "missing": reduced.missing,
         "notes": ["Probabilities are conditional on simulated alternatives."],

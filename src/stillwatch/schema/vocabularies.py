@@ -182,7 +182,7 @@ QUARANTINE_REASON = Vocabulary(
         "unparsable": "not valid JSON or CSV, or a compressed stream that breaks off",
         "not_an_object": "valid JSON, but not an object",
         "too_large": "longer than the longest record that is read (see settings.max_record_bytes)",
-        "expands_too_far": "a compressed file that expands beyond reason",
+        "expands_too_far": "a compressed file, or what spans share, that expands beyond reason",
         "too_deep": "nested beyond what the parser reads",
         "not_unicode": "text that is not Unicode",
         "no_timestamp": "no time of arrival",
