@@ -15,6 +15,8 @@ from typing import Any
 from markupsafe import Markup
 
 from stillwatch.report.charts import Bar, Day, activity, bars
+from stillwatch.report.disclose import standing_of
+from stillwatch.report.levels import INTERNAL, Disclosure
 from stillwatch.report.load import Campaign, Findings
 from stillwatch.report.numbers import date, surely
 from stillwatch.report.words import Claim, claims, name
@@ -86,18 +88,18 @@ _SECTIONS = (
 )
 
 
-def page(findings: Findings) -> Page:
-    """Choose what the page shows."""
+def page(findings: Findings, terms: Disclosure = INTERNAL) -> Page:
+    """Choose what the page shows, of findings as ``disclose`` made them for ``terms``."""
     groups: dict[str, list[Campaign]] = {anchor: [] for anchor, *_ in _SECTIONS}
     for campaign in findings.campaigns:
-        groups[_section(campaign)].append(campaign)
+        groups[standing_of(campaign)].append(campaign)
     shown = {anchor: found[:_DETECTIONS if anchor == "detections" else _OTHERS]
              for anchor, found in groups.items()}
     rows = {anchor: _members_each(anchor, len(found)) for anchor, found in shown.items()}
     sections = []
     anchors: dict[str, str] = {}
     for anchor, title, meaning, is_open in _SECTIONS:
-        dossiers = tuple(_dossier(f"{anchor}-{number}", campaign, findings, rows[anchor])
+        dossiers = tuple(_dossier(f"{anchor}-{number}", campaign, findings, rows[anchor], terms)
                          for number, campaign in enumerate(shown[anchor], 1))
         anchors |= {d.campaign.ident: d.anchor for d in dossiers}
         if dossiers:
@@ -108,30 +110,25 @@ def page(findings: Findings) -> Page:
     return Page(overview, len(ordered) - len(overview), tuple(sections))
 
 
-def _section(campaign: Campaign) -> str:
-    if campaign.detected:
-        return "detections"
-    verdict = campaign.row["verdict"]
-    return {"distillation": "suspected", "undetermined": "undetermined"}.get(verdict, "innocent")
-
-
 def _members_each(section: str, campaigns: int) -> int:
     most = _MEMBERS if section == "detections" else _MEMBERS_IF_NOT_DETECTED
     return max(10, min(most, _MEMBER_ROWS // max(campaigns, 1)))
 
 
-def _dossier(anchor: str, campaign: Campaign, findings: Findings, most: int) -> Dossier:
+def _dossier(anchor: str, campaign: Campaign, findings: Findings, most: int, terms: Disclosure) -> Dossier:
+    most = most if terms.names_accounts else 0
     victims = findings.victims(campaign, min(_VICTIMS, most // 2))
     named = {row["account_id"] for row in victims}
     # Of the first `most`, at most len(victims) are in the list of possible victims, so enough remain.
     others = [row for row in findings.rows(MEMBERS, campaign, most) if row["account_id"] not in named]
     others = others[:most - len(victims)]
     evidence = findings.rows(EVIDENCE, campaign)
+    rows = _EVIDENCE if terms.names_accounts else 0
     samples = findings.rows(SAMPLES, campaign, _SAMPLES + 1)
     return Dossier(
         anchor, campaign, claims([campaign], findings),
         _activity(anchor, campaign, findings), _capabilities(anchor, campaign), _families(anchor, evidence),
-        evidence[:_EVIDENCE], max(len(evidence) - _EVIDENCE, 0),
+        evidence[:rows], max(len(evidence) - rows, 0),
         samples[:_SAMPLES], max(findings.size(SAMPLES, campaign) - _SAMPLES, 0),
         victims, tuple(_pages(others)), campaign.members - len(victims) - len(others),
     )

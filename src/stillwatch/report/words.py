@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from stillwatch.report.load import Campaign, Findings
 from stillwatch.report.numbers import count, date, plural, q, span, surely
+from stillwatch.report.screen import coarse
 from stillwatch.schema.findings import DETECTION_PROBABILITY, DETECTION_Q
 
 __all__ = [
@@ -147,12 +148,21 @@ def _harvest_answer(probability: float) -> str:
 
 def _actor(campaigns: Sequence[Campaign], grounds: str) -> Claim:
     named = [c for c in campaigns if c.row["actor"]]
+    if not named and any(c.row.get("actor_withheld") for c in campaigns):
+        return Claim("Operated by whom?", "a known actor is matched, and its name withheld", "no claim made here",
+                     "Nobody has signed off that it may be named outside. " + grounds)
     if not named:
         return Claim("Operated by whom?", "not assessed", "no claim", grounds)
     if len(campaigns) > 1:
         return Claim("Operated by whom?", f"matched for {count(len(named))} of {count(len(campaigns))}",
                      "see each campaign", grounds)
     row = named[0].row
+    signed = row.get("signed_off")
+    if signed is not None:
+        grounds = f"Signed off for naming on {date(signed.at)} (record {signed.digest[:12]})."
+        return Claim("Operated by whom?", f"best match: {row['actor']}",
+                     f"probability {surely(row['actor_probability'])}",
+                     f"Infrastructure may serve several sponsors, so a match is no proof. {grounds}")
     return Claim("Operated by whom?", f"best match: {row['actor']}",
                  f"probability {surely(row['actor_probability'])}",
                  "Infrastructure may serve several sponsors, so a match is no proof.")
@@ -178,27 +188,29 @@ def _sentences(findings: Findings) -> tuple[str, ...]:
     found = findings.detections
     suspected = [c for c in findings.campaigns if c.row["verdict"] == "distillation" and not c.detected]
     undecided = [c for c in findings.campaigns if c.row["verdict"] == "undetermined"]
-    innocent = len(findings.campaigns) - len(found) - len(suspected) - len(undecided)
+    kinds = {"suspected": len(suspected), "undetermined": len(undecided),
+             "innocent": len(findings.campaigns) - len(found) - len(suspected) - len(undecided)}
+    kinds = {kind: number + findings.withheld.get(kind, 0) for kind, number in kinds.items()}
     said = []
     if found:
         size = plural(findings.accused, "account")
-        taken = sum(c.row["exchanges"] or 0 for c in found)
+        taken = coarse(sum(c.row["exchanges"] or 0 for c in found), findings.digits)
         since = min((c.row["first_seen"] for c in found if c.row["first_seen"]), default=None)
         said.append(f"{size} in {plural(len(found), 'group')} appear to be run together and to harvest the"
                     f" model's answers as training data: {plural(taken, 'exchange')}"
                     + (f" since {date(since)}." if since else "."))
-    elif findings.campaigns:
+    elif findings.campaigns or findings.withheld:
         said.append("No group of linked accounts is claimed to harvest training data.")
     else:
         said.append("No group of linked accounts was found.")
     rest = []
-    if suspected:
-        rest.append(f"{count(len(suspected))} suspected but short of a detection (q at most {DETECTION_Q:g} and"
+    if kinds["suspected"]:
+        rest.append(f"{count(kinds['suspected'])} suspected but short of a detection (q at most {DETECTION_Q:g} and"
                     f" probability at least {DETECTION_PROBABILITY:.0%})")
-    if undecided:
-        rest.append(f"{count(len(undecided))} undetermined")
-    if innocent:
-        rest.append(f"{count(innocent)} with an innocent explanation")
+    if kinds["undetermined"]:
+        rest.append(f"{count(kinds['undetermined'])} undetermined")
+    if kinds["innocent"]:
+        rest.append(f"{count(kinds['innocent'])} with an innocent explanation")
     if rest:
         said.append(f"{'Other linked' if found else 'Linked'} groups, none accused: {'; '.join(rest)}.")
     if not found:
