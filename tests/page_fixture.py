@@ -6,15 +6,15 @@ from html.parser import HTMLParser
 
 VOID = {"meta", "link", "br", "img", "input", "hr"}
 STATED_TAGS = {
-    "a", "blockquote", "body", "caption", "code", "dd", "desc", "details", "div", "dl", "dt", "footer", "h1", "h2",
-    "h3", "h4", "head", "header", "html", "li", "line", "main", "meta", "nav", "ol", "p", "path", "rect", "section",
-    "small", "span", "strong", "style", "summary", "svg", "table", "tbody", "td", "text", "th", "thead", "title", "tr",
-    "ul",
+    "a", "blockquote", "body", "caption", "circle", "code", "dd", "desc", "details", "div", "dl", "dt", "footer",
+    "h1", "h2", "h3", "h4", "head", "header", "html", "li", "line", "main", "meta", "nav", "ol", "p", "path",
+    "rect", "section", "small", "span", "strong", "style", "summary", "svg", "table", "tbody", "td", "text", "th",
+    "thead", "title", "tr", "ul",
 }
 STATED_ATTRIBUTES = {
-    "aria-hidden", "aria-label", "aria-labelledby", "charset", "class", "content", "d", "data-label", "height", "href",
-    "http-equiv", "id", "lang", "name", "open", "preserveaspectratio", "role", "scope", "tabindex", "text-anchor",
-    "title", "viewbox", "width", "x", "x1", "x2", "y", "y1", "y2",
+    "aria-hidden", "aria-label", "aria-labelledby", "charset", "class", "content", "cx", "cy", "d", "data-label",
+    "height", "href", "http-equiv", "id", "lang", "name", "open", "preserveaspectratio", "r", "role", "scope",
+    "tabindex", "text-anchor", "title", "viewbox", "width", "x", "x1", "x2", "y", "y1", "y2",
 }
 
 

@@ -164,7 +164,7 @@ def test_no_actor_is_named_without_a_recorded_sign_off(level: str, tmp_path: Pat
     for wrong in ({"campaign": "another"}, {"actor": "Grey"}):
         assert "Grey Rook" not in rendered(folder, level, signoffs=load_signoffs(signed(tmp_path, **wrong)))
     named = words(rendered(folder, level, signoffs=load_signoffs(signed(tmp_path))))
-    assert "probability 62% best match: Grey Rook" in named
+    assert "a match, no proof probability 62% best match: Grey Rook" in named
     assert "Signed off for naming on 8 June 2026 (record " in named
     assert "a.person" not in named
 

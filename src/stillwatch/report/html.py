@@ -16,10 +16,11 @@ from stillwatch.errors import StillwatchError, UsageError
 from stillwatch.report import numbers
 from stillwatch.report.clean import clean, cut
 from stillwatch.report.disclose import disclose, identifiers
+from stillwatch.report.drawings import family_of
 from stillwatch.report.levels import INTERNAL, Disclosure
-from stillwatch.report.load import Findings, load, only
+from stillwatch.report.load import GRAPH_ACCOUNTS, Findings, load, only
 from stillwatch.report.screen import found_in
-from stillwatch.report.view import family_of, page
+from stillwatch.report.view import page
 from stillwatch.report.words import NOT_GUILTY, conclude, conditional_on, identity, name, standing
 from stillwatch.schema import CAPABILITY, QUARANTINE_REASON, VERDICT
 
@@ -42,7 +43,10 @@ def render_html(findings: Path, out: Path | None = None, terms: Disclosure = INT
     """
     target = out if out is not None else findings / f"report{'' if terms.internal else f'-{terms.level}'}.html"
     whole = only(load(findings), campaign)
-    text = _environment().get_template("report.html.jinja").render(_context(disclose(whole, terms), terms))
+    env = _environment()
+    # Below the internal level times are known to the day, and must not look as if they were midnight.
+    env.filters["when"] = numbers.time if terms.internal else numbers.date
+    text = env.get_template("report.html.jinja").render(_context(disclose(whole, terms), terms))
     if not terms.internal:
         _check(text, whole, terms)
     if target.is_dir():
@@ -86,7 +90,7 @@ def _context(findings: Findings, terms: Disclosure) -> dict[str, object]:
         "decoys": summary.record("decoys"), "missing": summary.records("missing"), "caps": summary.records("caps"),
         "inputs": summary.records("inputs"), "quarantine": findings.quarantine, "not_guilty": NOT_GUILTY,
         "verdicts": VERDICT.terms, "capabilities": CAPABILITY.terms, "reasons": QUARANTINE_REASON.terms,
-        "version": __version__, "withheld": findings.withheld, "kinds": _KINDS,
+        "version": __version__, "withheld": findings.withheld, "kinds": _KINDS, "graph_accounts": GRAPH_ACCOUNTS,
     }
 
 
@@ -98,7 +102,7 @@ def _environment() -> Environment:
         "bits": _bits, "capital": _capital, "clean": clean, "count": numbers.count, "cut": cut, "date": numbers.date,
         "day": numbers.day,
         "family": family_of, "name": name, "plural": numbers.plural, "q": numbers.q, "standing": standing,
-        "surely": numbers.surely, "time": numbers.time,
+        "surely": numbers.surely, "time": numbers.time, "when": numbers.time,
     }
     env.globals["span"] = numbers.span
     return env

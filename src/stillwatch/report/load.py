@@ -170,6 +170,11 @@ class Findings:
         """How many rows of a table the campaign has."""
         return int(pc.sum(pc.equal(self.tables[table.name]["campaign_id"], campaign.ident)).as_py() or 0)
 
+    @cached_property
+    def edges(self) -> list[dict[str, Any]]:
+        """The rows of ``findings.edges`` that are kept."""
+        return _python(self.tables[EDGES.name], EDGES.name)
+
     def sample(self, campaign: Campaign) -> list[dict[str, Any]]:
         """The members whose links are drawn: the first of them in the order of ``page_order``."""
         return sorted(self.rows(MEMBERS, campaign), key=page_order)[:GRAPH_ACCOUNTS]

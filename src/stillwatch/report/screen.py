@@ -10,7 +10,7 @@ __all__ = ["Screen", "coarse", "found_in"]
 _PLAIN = re.compile(
     r"[A-Za-z]?[a-z]+(?:['’-][a-z]+)*"            # a word; capitals are looked at apart
     r"|\d{1,3}(?:,\d{3})*(?:\.\d{1,3})?%?|\d{1,6}(?:\.\d{1,3})?%?"  # a number
-    r"|20\d\d-\d\d-\d\d|\d\d:\d\d|UTC|TLS|A|I|–|·|/|&|\+|-")
+    r"|\d{1,3}-\d{1,3}|20\d\d-\d\d-\d\d|\d\d:\d\d|UTC|TLS|A|B|–|·|/|&|\+|-")
 _TRIM = ".,;:!?()[]\"'`‹›“”…"
 _EMAIL = re.compile(r"[\w.+%-]+@[\w-]+(?:\.[\w-]+)+")
 _ADDRESS = re.compile(r"(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}(?![\d.])|(?<![\w:])(?:[0-9a-f]{1,4}:){4,7}[0-9a-f]{0,4}")
@@ -32,7 +32,7 @@ class Screen:
         """Whether the sentence may leave."""
         words = [word.strip(_TRIM) for word in text.split()]
         plain = all(not word or _PLAIN.fullmatch(word) for word in words)
-        capitals = any(word[:1].isupper() and word not in ("UTC", "TLS", "I") for word, before in
+        capitals = any(word[:1].isupper() and word not in ("UTC", "TLS", "A", "B") for word, before in
                        zip(words[1:], text.split(), strict=False) if not before.endswith("."))
         return plain and not capitals and not any(name in text for name in self._names)
 

@@ -29,17 +29,22 @@ __all__ = [
 
 NOT_GUILTY = ("Linked is not guilty: an account may be a victim, such as one with a stolen key or a customer"
               " whose requests were relayed.")
+_MATCH = "a match, no proof"
 _KINDS = ("kept", "quarantined", "duplicates", "merged", "out_of_scope")
 
 
 @dataclass(frozen=True)
 class Claim:
-    """One of the three claims: what is said, how surely, and on what grounds."""
+    """One of the three claims: what is said, how surely, on what grounds, and whether it meets its limit.
+
+    The grade names limits and no strength in words, which only a calibration on real cases could support.
+    """
 
     question: str
     answer: str
     strength: str
     grounds: str
+    grade: str = "no claim"
 
 
 @dataclass(frozen=True)
@@ -122,11 +127,17 @@ def claims(campaigns: Sequence[Campaign], findings: Findings) -> tuple[Claim, Cl
     return (
         Claim("Run together?",
               f"about {surely(worst)} of groups with such a score are expected to be chance" if q_known
-              else "not assessed", f"{at_worst}q = {q(worst)}" if q_known else "q not computed", linked),
+              else "not assessed", f"{at_worst}q = {q(worst)}" if q_known else "q not computed", linked,
+              _grade(q_known and worst <= DETECTION_Q, f"q at most {DETECTION_Q:g}")),
         Claim("Harvesting training data?", _harvest_answer(lowest),
-              f"{at_least}probability {surely(lowest)}", harvest),
+              f"{at_least}probability {surely(lowest)}", harvest,
+              _grade(lowest >= DETECTION_PROBABILITY, f"at least {DETECTION_PROBABILITY:.0%}")),
         _actor(campaigns, actor_grounds),
     )
+
+
+def _grade(met: bool, limit: str) -> str:
+    return f"{'meets' if met else 'short of'} the limit ({limit})"
 
 
 def conclude(findings: Findings) -> Conclusion:
@@ -155,17 +166,17 @@ def _actor(campaigns: Sequence[Campaign], grounds: str) -> Claim:
         return Claim("Operated by whom?", "not assessed", "no claim", grounds)
     if len(campaigns) > 1:
         return Claim("Operated by whom?", f"matched for {count(len(named))} of {count(len(campaigns))}",
-                     "see each campaign", grounds)
+                     "see each campaign", grounds, _MATCH)
     row = named[0].row
     signed = row.get("signed_off")
     if signed is not None:
         grounds = f"Signed off for naming on {date(signed.at)} (record {signed.digest[:12]})."
         return Claim("Operated by whom?", f"best match: {row['actor']}",
                      f"probability {surely(row['actor_probability'])}",
-                     f"Infrastructure may serve several sponsors, so a match is no proof. {grounds}")
+                     f"Infrastructure may serve several sponsors, so a match is no proof. {grounds}", _MATCH)
     return Claim("Operated by whom?", f"best match: {row['actor']}",
                  f"probability {surely(row['actor_probability'])}",
-                 "Infrastructure may serve several sponsors, so a match is no proof.")
+                 "Infrastructure may serve several sponsors, so a match is no proof.", _MATCH)
 
 
 def _scanned(findings: Findings) -> str:
