@@ -49,6 +49,7 @@ _INPUTS = frozenset(chain.from_iterable(table.names for table in (EXCHANGES, ACC
 _VERSION = re.compile(r"\d+(?:\.[0-9a-z]+){1,4}\Z")
 _DIGEST = re.compile(r"(?:sha256:)?[0-9a-f]{64}\Z")
 _LIBRARIES = ("python", "ibis", "duckdb", "pyarrow", "numpy", "scipy")
+_TIME = re.compile(r" \d\d:\d\d UTC\b")
 _OWN = "trait of the deployment's own"
 _SIZES = ("accounts", "exchanges", "sessions", "tasks", "input_tokens", "output_tokens")
 _TIMES = ("first_seen", "last_seen", "detectable_at")
@@ -160,7 +161,7 @@ def _campaign(campaign: Campaign, rules: _Rules) -> Campaign:
     made["campaign_id"] = rules.campaigns[campaign.ident]
     if rules.terms.names_accounts:
         for name in ("evidence_for", "evidence_against", "history"):
-            kept, gone = rules.screen.keep(row[name])
+            kept, gone = rules.screen.keep(_TIME.sub("", text) for text in row[name] or ())
             made[name] = kept + ([f"{plural(gone, 'sentence')} withheld at this level"] if gone else [])
     made["explanation"] = _explanation(made)
     made["missing"] = [name for text in row["missing"] or () if (name := text.partition(":")[0]) in _INPUTS]

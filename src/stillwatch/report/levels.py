@@ -51,7 +51,7 @@ _LEFT_OUT: Mapping[Level, tuple[str, ...]] = {
                      " themselves hold no raw text and no raw address.",),
     Level.PARTNER: (
         *_ALIKE,
-        "Times of accounts more exact than the day, and their exchanges beyond two digits. Pseudonyms are numbers in"
+        "Times more exact than the day, and exchanges of single accounts beyond two digits. Pseudonyms are numbers in"
         " the order of the page; they mean nothing outside it.",
     ),
     Level.PUBLIC: (
