@@ -200,8 +200,21 @@ def test_a_stricter_marking_and_an_internal_page_without_terms_are_allowed() -> 
 def test_a_purpose_that_names_an_account_is_refused_and_nothing_written(tmp_path: Path) -> None:
     folder = fixture.typical(tmp_path)
     for purpose in ("about org-c4e1-00003", "ask me@work.example"):
-        with pytest.raises(StillwatchError, match="was not written"):
+        with pytest.raises(UsageError, match="the purpose names"):
             rendered(folder, "partner", purpose=purpose)
+    assert not (folder / "partner.html").exists()
+
+
+def test_a_page_that_would_hold_an_id_all_the_same_is_not_written(tmp_path: Path,
+                                                                  monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = fixture.typical(tmp_path)
+    monkeypatch.setattr(Screen, "passes", lambda self, text: True)
+    members = pq.read_table(folder / "members.parquet")
+    told = pa.array(["as org-c4e1-00003 does"] * members.num_rows, pa.string())
+    pq.write_table(members.set_column(members.column_names.index("against"), "against", told),
+                   folder / "members.parquet")
+    with pytest.raises(StillwatchError, match="was not written: it would hold 1 of the names"):
+        rendered(folder, "partner")
     assert not (folder / "partner.html").exists()
 
 

@@ -43,6 +43,9 @@ def render_html(findings: Path, out: Path | None = None, terms: Disclosure = INT
     """
     target = out if out is not None else findings / f"report{'' if terms.internal else f'-{terms.level}'}.html"
     whole = only(load(findings), campaign)
+    if not terms.internal and found_in(terms.purpose or "", identifiers(whole)):
+        raise UsageError("the purpose names an account, a value of the findings or an address",
+                         remedy="say it without: it is printed on the page")
     env = _environment()
     # Below the internal level times are known to the day, and must not look as if they were midnight.
     env.filters["when"] = numbers.time if terms.internal else numbers.date
@@ -65,9 +68,8 @@ def _check(text: str, findings: Findings, terms: Disclosure) -> None:
     leaks = found_in(unescape(text), identifiers(findings) - signed)
     if leaks:
         raise StillwatchError(f"the page was not written: it would hold {len(leaks):,} of the names that level"
-                              f" {terms.level} forbids, such as one of {len(leaks[0])} characters",
-                              remedy="if the purpose names an account or an address, say it without; else this is a"
-                                     " fault of Stillwatch: please report it")
+                              f" {terms.level} forbids",
+                              remedy="this is a fault of Stillwatch: please report it, without the page")
 
 
 def _replace(target: Path, text: str) -> None:
