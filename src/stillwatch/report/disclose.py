@@ -50,6 +50,7 @@ _VERSION = re.compile(r"\d+(?:\.[0-9a-z]+){1,4}\Z")
 _DIGEST = re.compile(r"(?:sha256:)?[0-9a-f]{64}\Z")
 _LIBRARIES = ("python", "ibis", "duckdb", "pyarrow", "numpy", "scipy")
 _TIME = re.compile(r" \d\d:\d\d UTC\b")
+_LARGE = re.compile(r"(?<![\w-])\d[\d,]{2,}(?![\w-])")
 _OWN = "trait of the deployment's own"
 _SIZES = ("accounts", "exchanges", "sessions", "tasks", "input_tokens", "output_tokens")
 _TIMES = ("first_seen", "last_seen", "detectable_at")
@@ -184,9 +185,9 @@ def _explanation(row: Mapping[str, Any]) -> str:
 
 def _member(row: Mapping[str, Any], rules: _Rules) -> dict[str, Any]:
     shown = {"campaign_id": rules.campaigns[row["campaign_id"]], "account_id": rules.accounts[row["account_id"]],
-             "probability": row["probability"], "victim": rules.screen.one(row["victim"])}
+             "probability": row["probability"], "victim": _counts_left_out(rules.screen.one(row["victim"]))}
     if rules.terms.names_accounts:
-        against = rules.screen.one(_counts_left_out(row["against"]))
+        against = _counts_left_out(rules.screen.one(row["against"]))
         shown |= {"exchanges": coarse(row["exchanges"], 2), "first_seen": rules.day(row["first_seen"]),
                   "last_seen": rules.day(row["last_seen"]), "against": against}
     return shown
@@ -194,7 +195,7 @@ def _member(row: Mapping[str, Any], rules: _Rules) -> dict[str, Any]:
 
 def _counts_left_out(text: str | None) -> str | None:
     """A sentence without its whole numbers beyond 99: an account's exact figures are known to its owner."""
-    return None if text is None else re.sub(r"\b\d[\d,]{2,}\b", "many", text)
+    return None if text is None else _LARGE.sub("many", text)
 
 
 def _trait(row: Mapping[str, Any], rules: _Rules) -> dict[str, Any]:
