@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 import re
+import time
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -251,3 +252,14 @@ def test_the_last_look_finds_ids_addresses_and_mail() -> None:
     page = "<td>acct_12</td> (org-9-x), me@mail.example 10.0.0.7 2026 v1.5.6"
     assert found_in(page, {"acct_12", "org-9-x", "2026", "absent-1"}) == [
         "acct_12", "org-9-x", "me@mail.example", "10.0.0.7"]
+
+
+def test_a_campaign_of_24000_accounts_is_disclosed_in_time_and_stays_small(tmp_path: Path) -> None:
+    folder = fixture.large(tmp_path)
+    for level in SHARED:
+        started = time.perf_counter()
+        page = rendered(folder, level)
+        assert time.perf_counter() - started < 30
+        assert len(page.encode()) < 8_000_000
+        assert "24,000 accounts" in words(page)
+        assert "org-c4e1" not in page

@@ -15,6 +15,8 @@ _TRIM = ".,;:!?()[]\"'`‹›“”…"
 _EMAIL = re.compile(r"[\w.+%-]+@[\w-]+(?:\.[\w-]+)+")
 _ADDRESS = re.compile(r"(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}(?![\d.])|(?<![\w:])(?:[0-9a-f]{1,4}:){4,7}[0-9a-f]{0,4}")
 _SHORTEST = 4
+_MIXED = re.compile(r"[A-Za-z]\d|\d[A-Za-z]|[^\x00-\x7f‘-”–…·‹›]")
+_PARTS = re.compile(r"[-'’/&+]")
 
 
 class Screen:
@@ -26,7 +28,11 @@ class Screen:
     """
 
     def __init__(self, names: Iterable[str]) -> None:
-        self._names = tuple(name for name in names if len(name) >= _SHORTEST)
+        # A name of one word is looked for among a sentence's words and their parts: there may be many of these. One of
+        # several words can only be in a plain sentence if its words are plain, or parts of such at its ends.
+        long = [name for name in names if len(name) >= _SHORTEST]
+        self._words = frozenset(name for name in long if len(name.split()) == 1)
+        self._phrases = tuple(name for name in long if len(name.split()) > 1 and not _MIXED.search(name))
 
     def passes(self, text: str) -> bool:
         """Whether the sentence may leave."""
@@ -34,7 +40,9 @@ class Screen:
         plain = all(not word or _PLAIN.fullmatch(word) for word in words)
         capitals = any(word[:1].isupper() and word not in ("UTC", "TLS", "A", "B") for word, before in
                        zip(words[1:], text.split(), strict=False) if not before.endswith("."))
-        return plain and not capitals and not any(name in text for name in self._names)
+        parts = {*words, *(part for word in words for part in _PARTS.split(word))}
+        return (plain and not capitals and parts.isdisjoint(self._words)
+                and not any(name in text for name in self._phrases))
 
     def keep(self, texts: Iterable[str] | None) -> tuple[list[str], int]:
         """The sentences that pass, and how many do not."""
