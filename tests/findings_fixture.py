@@ -21,6 +21,7 @@ from stillwatch.schema import (
     EDGES,
     EVIDENCE,
     GROUPS,
+    HOURS,
     MEMBERS,
     PHASES,
     SAMPLES,
@@ -35,8 +36,8 @@ DAYS = 44
 Rows = list[dict[str, Any]]
 
 
-TABLES: tuple[Table, ...] = (CAMPAIGNS, MEMBERS, EVIDENCE, ACTIVITY, SAMPLES, PHASES, ATTRIBUTED, SIGHTINGS, EDGES,
-                             GROUPS)
+TABLES: tuple[Table, ...] = (CAMPAIGNS, MEMBERS, EVIDENCE, ACTIVITY, HOURS, SAMPLES, PHASES, ATTRIBUTED, SIGHTINGS,
+                             EDGES, GROUPS)
 
 
 def write(folder: Path, rows_of: Mapping[str, Rows], summary: Mapping[str, Any],
@@ -171,6 +172,12 @@ def phases(ident: str) -> Rows:
              "capabilities": [{"capability": "reasoning_trace", "share": 0.8}, {"capability": "coding", "share": 0.2}]}]
 
 
+def hours(ident: str, size: int) -> Rows:
+    """Forty accounts at most, dealt to in turn."""
+    return [{"campaign_id": ident, "account_id": f"org-{ident[:4]}-{i:05d}", "exchanges": 1 + (i + h) % 5,
+             "hour": START + timedelta(days=6, hours=h * 7 + i % 7)} for i in range(min(size, 40)) for h in range(20)]
+
+
 def edges(ident: str, size: int) -> Rows:
     """A ring of members with a few chords."""
     names = [f"org-{ident[:4]}-{i:05d}" for i in range(min(size, 50))]
@@ -198,6 +205,7 @@ def tables(*campaigns: tuple[dict[str, Any], int]) -> dict[str, Rows]:
         made[EVIDENCE.name] += evidence(ident, size)
         made[ACTIVITY.name] += activity(ident, size)
         made[SAMPLES.name] += samples(ident)
+        made[HOURS.name] += hours(ident, size)
         made[PHASES.name] += phases(ident)
         made[EDGES.name] += edges(ident, size)
         made[SIGHTINGS.name] += sightings(ident, size)

@@ -14,7 +14,7 @@ from stillwatch.report.charts import Bar, Day, activity, bars, waterfall
 from stillwatch.report.clean import clean, cut
 from stillwatch.report.graph_chart import Link, graph
 from stillwatch.report.numbers import q, short, surely
-from stillwatch.report.time_charts import Phase, Stay, mix, stays
+from stillwatch.report.time_charts import Hour, Phase, Stay, hours, mix, stays
 
 DAY = datetime(2026, 5, 1, tzinfo=UTC)
 
@@ -187,3 +187,18 @@ def test_a_graph_puts_what_is_linked_together() -> None:
     inside = [apart(a + base, b + base) for base in (0, 8) for a in range(8) for b in range(a)]
     across = [apart(a, b + 8) for a in range(8) for b in range(8)]
     assert max(inside) < min(across)
+
+
+def test_hours_are_cells_of_their_account_and_lose_no_exchange() -> None:
+    given = [Hour("b", DAY, 9), Hour("a", DAY + timedelta(hours=2), 3), Hour("b", DAY + timedelta(hours=3), 5),
+             Hour("c", DAY, 0)]
+    chart = _svg(hours(given, ident="x", title="T", of=84))
+    # Rows in the order in which accounts began: b, then a.
+    assert {str(p.get("class"))[-6:]: p.get("d") for p in chart.iter("path")} == {
+        "shade1": "M2 1h1v.8h-1z", "shade2": "M3 0h1v.8h-1z", "shade3": "M0 0h1v.8h-1z"}
+    assert "2 of 84 accounts" in str(chart.findtext("desc"))
+    assert "up to 9 exchanges an hour each; active in 38% of the cells" in str(chart.findtext("desc"))
+    assert hours([Hour("c", DAY, 0)], ident="x", title="T", of=1) == ""
+    many = hours([Hour("a", DAY + timedelta(hours=h), 1) for h in range(1_000)], ident="x", title="T", of=1)
+    assert "up to 5 exchanges in 5 hours each; active in 100% of the cells" in many
+    assert many.count("M") <= 240

@@ -31,6 +31,7 @@ from stillwatch.schema import (
     EXCHANGES,
     FAMILY_OF,
     GROUPS,
+    HOURS,
     KIND_WORDS,
     MEMBERS,
     PHASES,
@@ -80,7 +81,7 @@ def identifiers(findings: Findings) -> frozenset[str]:
     return frozenset(name for name in names if name)
 
 
-_LOADED = (CAMPAIGNS, MEMBERS, EVIDENCE, ACTIVITY, SAMPLES, PHASES, EDGES)
+_LOADED = (CAMPAIGNS, MEMBERS, EVIDENCE, ACTIVITY, HOURS, SAMPLES, PHASES, EDGES)
 
 
 def _beside(findings: Findings) -> Iterable[tuple[Table, pa.Table]]:
@@ -137,6 +138,7 @@ def disclose(findings: Findings, terms: Disclosure) -> Findings:
         ACTIVITY.name: _table(ACTIVITY, [_day(row, rules) for c in kept for row in findings.rows(ACTIVITY, c)], []),
         PHASES.name: _table(PHASES, [_phase(row, rules) for c in kept for row in findings.rows(PHASES, c)], []),
         EDGES.name: _edges(findings, rules),
+        HOURS.name: HOURS.arrow.empty_table(),
         SAMPLES.name: SAMPLES.arrow.empty_table(),
     }
     campaigns = tuple(_campaign(c, rules) for c in kept)

@@ -12,12 +12,12 @@ from stillwatch.report.charts import Bar, Day, activity, bars, waterfall
 from stillwatch.report.graph_chart import Link, graph
 from stillwatch.report.load import Campaign, Findings
 from stillwatch.report.numbers import date, plural, surely
-from stillwatch.report.time_charts import Phase, Stay, mix, stays
+from stillwatch.report.time_charts import Hour, Phase, Stay, hours, mix, stays
 from stillwatch.report.words import name
-from stillwatch.schema import ACTIVITY, FAMILY, FAMILY_OF, PHASES
+from stillwatch.schema import ACTIVITY, FAMILY, FAMILY_OF, HOURS, PHASES
 
-__all__ = ["by_family", "draw_activity", "draw_capabilities", "draw_families", "draw_graph", "draw_hypotheses",
-           "draw_mix", "draw_stays", "family_of"]
+__all__ = ["by_family", "draw_activity", "draw_capabilities", "draw_families", "draw_graph", "draw_hours",
+           "draw_hypotheses", "draw_mix", "draw_stays", "family_of"]
 
 _FAMILIES = 8
 _HYPOTHESES = 9
@@ -99,6 +99,14 @@ def draw_graph(anchor: str, campaign: Campaign, findings: Findings) -> Markup:
              for row in findings.edges if row["account_a"] in place and row["account_b"] in place]
     return _safe(graph(len(sample), links, ident=f"{anchor}-graph", of=campaign.members,
                        title=f"Links among {plural(len(sample), 'account')}"))
+
+
+def draw_hours(anchor: str, campaign: Campaign, findings: Findings) -> Markup:
+    """Activity by account and hour."""
+    rows = [Hour(row["account_id"], row["hour"], row["exchanges"] or 0) for row in findings.rows(HOURS, campaign)]
+    number = len({row.account for row in rows})
+    return _safe(hours(rows, ident=f"{anchor}-hours", of=campaign.members,
+                       title=f"Exchanges of {plural(number, 'account')} by hour"))
 
 
 def draw_stays(anchor: str, campaign: Campaign, findings: Findings) -> Markup:

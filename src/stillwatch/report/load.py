@@ -23,6 +23,7 @@ from stillwatch.schema import (
     CAMPAIGNS,
     EDGES,
     EVIDENCE,
+    HOURS,
     MEMBERS,
     PHASES,
     SAMPLES,
@@ -237,6 +238,7 @@ _ORDERS: tuple[tuple[Table, list[tuple[str, str]]], ...] = (
     (EVIDENCE, [("bits", "descending"), ("kind", "ascending"), ("value", "ascending")]),
     (ACTIVITY, [("campaign_id", "ascending"), ("day", "ascending")]),
     (SAMPLES, [("exchanges", "descending"), ("template_id", "ascending")]),
+    (HOURS, [("campaign_id", "ascending"), ("account_id", "ascending"), ("hour", "ascending")]),
     (PHASES, [("campaign_id", "ascending"), ("number", "ascending")]),
 )
 

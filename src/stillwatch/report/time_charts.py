@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from math import isfinite
+from datetime import datetime, timedelta
+from math import ceil, isfinite
 
 from stillwatch.report.charts import frame, written
 from stillwatch.report.numbers import date, surely
 
-__all__ = ["Phase", "Stay", "mix", "stays"]
+__all__ = ["Hour", "Phase", "Stay", "hours", "mix", "stays"]
 
 _BAND = 58
 _LINE = 5
 _MOST_KINDS = 5
+_ROW = 6
+_MOST_COLUMNS = 240
+_HOUR = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,50 @@ class Stay:
 
     first: datetime
     last: datetime
+
+
+@dataclass(frozen=True)
+class Hour:
+    """Exchanges of one account in one hour."""
+
+    account: str
+    hour: datetime
+    exchanges: int
+
+
+def hours(given: Sequence[Hour], *, ident: str, title: str, of: int) -> str:
+    """A row an account and a column an hour, darker with more exchanges; "" without hours.
+
+    Beyond 240 hours several share a column. Rows are in the order in which accounts began. Three shades: up to a third
+    of the busiest cell's exchanges, up to two thirds, and more. ``of`` is how many accounts there are in all.
+    """
+    known = [one for one in given if one.exchanges > 0]
+    if not known:
+        return ""
+    first, last = min(one.hour for one in known), max(one.hour for one in known)
+    length = (last - first) // _HOUR + 1
+    width = ceil(length / _MOST_COLUMNS)
+    begun: dict[str, datetime] = {}
+    cells: dict[tuple[str, int], int] = {}
+    for one in known:
+        begun[one.account] = min(begun.get(one.account, one.hour), one.hour)
+        at = one.account, (one.hour - first) // _HOUR // width
+        cells[at] = cells.get(at, 0) + one.exchanges
+    rows = {account: row for row, account in enumerate(sorted(begun, key=lambda name: (begun[name], name)))}
+    busiest, columns = max(cells.values()), ceil(length / width)
+    shades: list[list[str]] = [[], [], []]
+    for (account, column), number in sorted(cells.items(), key=lambda item: (rows[item[0][0]], item[0][1])):
+        shades[min(ceil(3 * number / busiest), 3) - 1].append(f"M{column} {rows[account]}h1v.8h-1z")
+    paths = "".join(f'<path class="bar series0 shade{number}" d="{"".join(shade)}"/>'
+                    for number, shade in enumerate(shades, 1) if shade)
+    high = len(rows) * _ROW
+    body = (f'<svg x="0" y="0" width="100%" height="{high}" viewBox="0 0 {columns} {len(rows)}"'
+            ' preserveAspectRatio="none" aria-hidden="true">'
+            f'<rect class="track" width="{columns}" height="{len(rows)}"/>{paths}</svg>') + _ends(first, last, high)
+    unit = "an hour" if width == 1 else f"in {width} hours"
+    desc = (f"{len(rows)} of {of:,} accounts, {date(first)} to {date(last)}, UTC: up to {busiest:,} exchanges {unit}"
+            f" each; active in {len(cells) / (columns * len(rows)):.0%} of the cells.")
+    return frame(body, ident=ident, title=title, desc=desc, height=high + 20)
 
 
 def mix(phases: Sequence[Phase], *, ident: str, title: str) -> str:

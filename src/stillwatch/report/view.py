@@ -19,6 +19,7 @@ from stillwatch.report.drawings import (
     draw_capabilities,
     draw_families,
     draw_graph,
+    draw_hours,
     draw_mix,
     draw_stays,
 )
@@ -56,6 +57,7 @@ class Dossier:
     mix: Markup
     families: Markup
     graph: Markup
+    hours: Markup
     stays: Markup
     evidence: Sequence[Mapping[str, Any]]
     evidence_left: int
@@ -143,6 +145,7 @@ def _dossier(anchor: str, campaign: Campaign, findings: Findings, most: int, ter
         draw_activity(anchor, campaign, findings), draw_capabilities(anchor, campaign),
         draw_mix(anchor, campaign, findings), draw_families(anchor, evidence),
         draw_graph(anchor, campaign, findings) if pictured else Markup(),
+        draw_hours(anchor, campaign, findings) if pictured else Markup(),
         draw_stays(anchor, campaign, findings) if pictured else Markup(),
         evidence[:rows], max(len(evidence) - rows, 0),
         samples[:_SAMPLES], max(findings.size(SAMPLES, campaign) - _SAMPLES, 0),
