@@ -21,7 +21,9 @@ from stillwatch.schema import (
     EDGES,
     EVIDENCE,
     GROUPS,
+    HOURS,
     MEMBERS,
+    PHASES,
     SAMPLES,
     SIGHTINGS,
     Table,
@@ -34,7 +36,8 @@ DAYS = 44
 Rows = list[dict[str, Any]]
 
 
-TABLES: tuple[Table, ...] = (CAMPAIGNS, MEMBERS, EVIDENCE, ACTIVITY, SAMPLES, ATTRIBUTED, SIGHTINGS, EDGES, GROUPS)
+TABLES: tuple[Table, ...] = (CAMPAIGNS, MEMBERS, EVIDENCE, ACTIVITY, HOURS, SAMPLES, PHASES, ATTRIBUTED, SIGHTINGS,
+                             EDGES, GROUPS)
 
 
 def write(folder: Path, rows_of: Mapping[str, Rows], summary: Mapping[str, Any],
@@ -157,6 +160,41 @@ def samples(ident: str) -> Rows:
              "pattern": "Write a function <name> that <text>. Return only code.", "capability": "coding"}]
 
 
+def phases(ident: str) -> Rows:
+    """A rise and a plateau, with other work in each."""
+    begin, turn, end = (START + timedelta(days=day) for day in (6, 16, 41))
+    return [{"campaign_id": ident, "number": 1, "phase": "ramp_up", "started_at": begin, "ended_at": turn,
+             "changed": [], "exchanges": 4_000, "accounts": 30, "rate": 400.0,
+             "capabilities": [{"capability": "coding", "share": 0.7}, {"capability": "reasoning_trace", "share": 0.3}]},
+            {"campaign_id": ident, "number": 2, "phase": "sustained", "started_at": turn, "ended_at": end,
+             "changed": ["volume", "capability"], "exchanges": 30_000, "accounts": 58, "rate": 1_200.0,
+             "rate_before": 400.0, "population_ratio": 1.02,
+             "capabilities": [{"capability": "reasoning_trace", "share": 0.8}, {"capability": "coding", "share": 0.2}]}]
+
+
+def hours(ident: str, size: int) -> Rows:
+    """Forty accounts at most, dealt to in turn."""
+    return [{"campaign_id": ident, "account_id": f"org-{ident[:4]}-{i:05d}", "exchanges": 1 + (i + h) % 5,
+             "hour": START + timedelta(days=6, hours=h * 7 + i % 7)} for i in range(min(size, 40)) for h in range(20)]
+
+
+def edges(ident: str, size: int) -> Rows:
+    """A ring of members with a few chords."""
+    names = [f"org-{ident[:4]}-{i:05d}" for i in range(min(size, 50))]
+    pairs = {tuple(sorted((names[i], names[(i + step) % len(names)]))) for i in range(len(names)) for step in (1, 7)
+             if len(names) > step}
+    return [{"account_a": a, "account_b": b, "bits": 9.0 + len(pairs) % 5, "families": ["content", "payment"]}
+            for a, b in sorted(pairs)]
+
+
+def sightings(ident: str, size: int) -> Rows:
+    """Traits with labels that name something, one account each."""
+    given = [("user_agent", "hmac:5e5e02", "ExampleAgent/7.1 (build 99)"), ("email_domain", "hmac:d0", "mail.example"),
+             ("asn", "64500", "AS64500 (hosting)"), ("ip", "hmac:0c11d9", None)]
+    return [{"account_id": f"org-{ident[:4]}-{i:05d}", "kind": kind, "value": value, "label": label, "count": 5 + i}
+            for i in range(min(size, 40)) for kind, value, label in given]
+
+
 def tables(*campaigns: tuple[dict[str, Any], int]) -> dict[str, Rows]:
     """All tables for campaigns, each with its number of members."""
     made: dict[str, Rows] = {table.name: [] for table in TABLES}
@@ -167,6 +205,12 @@ def tables(*campaigns: tuple[dict[str, Any], int]) -> dict[str, Rows]:
         made[EVIDENCE.name] += evidence(ident, size)
         made[ACTIVITY.name] += activity(ident, size)
         made[SAMPLES.name] += samples(ident)
+        made[HOURS.name] += hours(ident, size)
+        made[PHASES.name] += phases(ident)
+        made[EDGES.name] += edges(ident, size)
+        made[SIGHTINGS.name] += sightings(ident, size)
+        made[GROUPS.name] += [{"group_id": ident, "account_id": row["account_id"], "probability": row["probability"]}
+                              for row in members(ident, min(size, 500))]
     for member in made[MEMBERS.name][:20]:
         made[ATTRIBUTED.name].append({"exchange_id": f"req-{member['account_id']}", "probability": 0.9,
                                  "campaign_id": member["campaign_id"], "capability": "coding"})
@@ -234,7 +278,7 @@ def hostile(folder: Path, payload: str) -> Path:
         closed = {c.name for c in table.columns if c.vocabulary is not None and c.vocabulary.closed}
         for row in made[table.name]:
             for name, value in row.items():
-                if name in ("campaign_id", "account_id"):
+                if name in ("campaign_id", "account_id", "group_id", "account_a", "account_b"):
                     row[name] = value + payload
                 elif name not in closed and name != "hypotheses":
                     row[name] = map_strings(value, lambda _: payload)

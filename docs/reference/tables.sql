@@ -151,6 +151,14 @@ CREATE TABLE "findings"."activity" (
   PRIMARY KEY ("campaign_id", "day")
 );
 
+CREATE TABLE "findings"."hours" (
+  "campaign_id" VARCHAR NOT NULL,
+  "account_id" VARCHAR NOT NULL,
+  "hour" TIMESTAMP WITH TIME ZONE NOT NULL,
+  "exchanges" BIGINT,
+  PRIMARY KEY ("campaign_id", "account_id", "hour")
+);
+
 CREATE TABLE "findings"."samples" (
   "campaign_id" VARCHAR NOT NULL,
   "template_id" VARCHAR NOT NULL,

@@ -7,7 +7,6 @@ import re
 import time
 from collections.abc import Callable
 from datetime import timedelta
-from html.parser import HTMLParser
 from io import StringIO
 from itertools import pairwise
 from pathlib import Path
@@ -18,61 +17,11 @@ import pytest
 from rich.console import Console
 
 import findings_fixture as fixture
+from page_fixture import HOSTILE, STATED_ATTRIBUTES, STATED_TAGS, Parsed
 from stillwatch.errors import InputError, StillwatchError, UsageError
 from stillwatch.report import render_html, render_text
 from stillwatch.report.clean import cut
 from stillwatch.report.html import _environment
-
-VOID = {"meta", "link", "br", "img", "input", "hr"}
-STATED_TAGS = {
-    "a", "blockquote", "body", "caption", "code", "dd", "desc", "details", "div", "dl", "dt", "footer", "h1", "h2",
-    "h3", "h4", "head", "header", "html", "li", "line", "main", "meta", "nav", "ol", "p", "path", "rect", "section",
-    "small", "span", "strong", "style", "summary", "svg", "table", "tbody", "td", "text", "th", "thead", "title", "tr",
-    "ul",
-}
-STATED_ATTRIBUTES = {
-    "aria-hidden", "aria-label", "aria-labelledby", "charset", "class", "content", "d", "data-label", "height", "href",
-    "http-equiv", "id", "lang", "name", "open", "preserveaspectratio", "role", "scope", "tabindex", "text-anchor",
-    "title", "viewbox", "width", "x", "x1", "x2", "y", "y1", "y2",
-}
-
-
-class Parsed(HTMLParser):
-    """A page as its elements, its visible text, and its mistakes in nesting."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.elements: list[tuple[str, dict[str, str]]] = []
-        self.stack: list[str] = []
-        self.text: list[str] = []
-        self.comments: list[str] = []
-        self.feed(text)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, {name: value or "" for name, value in attrs}))
-        if tag not in VOID:
-            self.stack.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, {name: value or "" for name, value in attrs}))
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.stack.pop() == tag, f"</{tag}> closes nothing"
-
-    def handle_data(self, data: str) -> None:
-        if "style" not in self.stack:
-            self.text.append(data)
-
-    def handle_comment(self, data: str) -> None:
-        self.comments.append(data)
-
-    @property
-    def words(self) -> str:
-        return " ".join(" ".join(self.text).split())
-
-    def all(self, tag: str) -> list[dict[str, str]]:
-        return [attributes for name, attributes in self.elements if name == tag]
 
 
 def page(folder: Path) -> Parsed:
@@ -108,7 +57,8 @@ def test_the_page_is_well_formed_and_accessible(make: Callable[[Path], Path], tm
         assert set(reference.split()) <= set(ids)
     assert {a["href"].removeprefix("#") for a in parsed.all("a")} <= set(ids)
     if make is fixture.typical:
-        assert len(charts) == 3 * 5
+        # Four of the first page, four of each campaign, and two of single accounts for the two open sections.
+        assert len(charts) == 4 + 4 * 5 + 2 * 2
 
 
 @pytest.mark.parametrize("make", FOLDERS)
@@ -122,8 +72,9 @@ def test_the_page_says_what_is_claimed_and_how_surely(tmp_path: Path) -> None:
     words = page(fixture.typical(tmp_path)).words
     for said in (
         "1 campaign detected", "420,102 exchanges of 3,120 accounts", "60 accounts in 1 group",
-        "Run together? q = 0.005", "Harvesting training data? probability 97%",
-        "Operated by whom? no claim not assessed",
+        "Run together? meets the limit (q at most 0.01) q = 0.005",
+        "Harvesting training data? meets the limit (at least 90%) probability 97%",
+        "Operated by whom? no claim no claim not assessed",
         "Conditional on scenarios of `simulate`", "Linked is not guilty", "Internal – contains account ids",
         "1 suspected but short of a detection", "2 with an innocent explanation", "Missing: ja4",
         "420,340 records in = 420,102 kept + 12 quarantined + 200 duplicates + 20 merged + 6 out of scope",
@@ -131,6 +82,47 @@ def test_the_page_says_what_is_claimed_and_how_surely(tmp_path: Path) -> None:
         "reportable from 5 May 2026", "This is not a detection. Nobody in it is accused.", "not valid JSON or CSV",
     ):
         assert said in words
+
+
+def test_the_first_page_keeps_observation_apart_from_inference(tmp_path: Path) -> None:
+    row = fixture.campaign(strongest_family="content", stands_without=0.93)
+    made = fixture.tables((row, 60), (fixture.campaign("c2", accounts=20), 20))
+    parsed = page(fixture.write(tmp_path, made, fixture.summary()))
+    words = parsed.words
+    observed = words[words.index("Observed: counted in the logs"):words.index("Inferred: true if")]
+    inferred = words[words.index("Inferred: true if"):words.index("How it is known")]
+    known = words[words.index("How it is known"):words.index("What else it could be")]
+    assert "60 accounts sent 38,520 exchanges from 28 April 2026 to 1 June 2026 (UTC)." in observed
+    assert "a prompt template that no other account sends" in observed.casefold()
+    assert "q = 0.005" not in observed
+    assert "probability" not in observed
+    for said in ("One operator runs these accounts: q = 0.005", "training data: probability 97%",
+                 "as a trained model judged it: reasoning trace 61%", "Who is behind it: nothing is claimed."):
+        assert said in inferred
+    for said in ("Without its strongest family (content), 93% of the accounts are still found together.",
+                 "comes from 400 decoy data sets", "no q below 0.0025 could be shown",
+                 "conditional on scenarios of `simulate`"):
+        assert said in known
+    assert "1 further detection below" in words
+    assert "3 of 60 accounts may be victims" in words
+    names = [title for title in ("Exchanges over time", "What is asked for over time", "Evidence of linkage by family",
+                                 "Every explanation and its probability") if title in words]
+    assert len(names) == 4
+
+
+def test_what_is_not_recorded_is_not_claimed_on_the_first_page(tmp_path: Path) -> None:
+    row = fixture.campaign(strongest_family=None, stands_without=None, sessions=None, tasks=None, output_tokens=None,
+                           capabilities=None, hypotheses=None, first_seen=None, evidence_against=None)
+    made = fixture.tables((row, 3))
+    for table in ("findings.evidence", "findings.activity", "findings.phases", "findings.edges"):
+        made[table] = []
+    words = page(fixture.write(tmp_path, made, fixture.summary(decoys={}))).words
+    for said in ("It is not recorded whether it stands without its strongest family.",
+                 "None is recorded in this folder.",
+                 "Nothing that was measured speaks against harvesting. That is not the same"):
+        assert said in words
+    for never in ("The answers hold", "as a trained model judged it", "Evidence comes from", "None, ", "nan"):
+        assert never not in words
 
 
 def test_detections_come_first_and_the_innocent_are_folded(tmp_path: Path) -> None:
@@ -143,7 +135,7 @@ def test_detections_come_first_and_the_innocent_are_folded(tmp_path: Path) -> No
 def test_the_actor_is_a_claim_of_its_own(tmp_path: Path) -> None:
     row = fixture.campaign(actor="Example Actor A", actor_probability=0.62)
     words = page(fixture.write(tmp_path, fixture.tables((row, 8)), fixture.summary())).words
-    assert "Operated by whom? probability 62% best match: Example Actor A" in words
+    assert "Operated by whom? a match, no proof probability 62% best match: Example Actor A" in words
 
 
 def test_nothing_found_says_what_could_not_be_seen(tmp_path: Path) -> None:
@@ -259,22 +251,6 @@ def test_the_same_folder_gives_the_same_page(tmp_path: Path) -> None:
         pq.write_table(data.take(list(range(data.num_rows))[::-1]), path)
     assert render_html(tmp_path, tmp_path / "again.html").read_bytes() == first
     assert not list(tmp_path.glob(".*")), "no half-written file is left"
-
-
-HOSTILE = [
-    "<script>alert(1)</script>",
-    "\"><img src=x onerror=alert(1)>",
-    "' onmouseover='alert(1)",
-    "</title></style></svg></textarea><svg onload=alert(1)>",
-    "--><!-- {{ 7 * 7 }} {% raw %} ]]>",
-    "javascript:alert(1)",
-    "\x1b[2J\x1b]0;owned\x07\x1b[31m\x9b31m",
-    "[bold red]markup[/] [link=file:///etc/passwd]x[/link]",
-    "a\u202egnp.\u2066exe\u200b\ufeff\u2028\u0085",
-    "\r\n\x00\x7f\tZ̷͎̈́̊͗a̴̢l̸g̶o",
-    "=HYPERLINK(1)|cmd' /C calc'!A0",
-    "x" * 30_000,
-]
 
 
 @pytest.mark.parametrize("payload", HOSTILE, ids=range(len(HOSTILE)))

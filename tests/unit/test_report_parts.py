@@ -10,9 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stillwatch.report.charts import Bar, Day, activity, bars
+from stillwatch.report.charts import Bar, Day, activity, bars, waterfall
 from stillwatch.report.clean import clean, cut
+from stillwatch.report.graph_chart import Link, graph
 from stillwatch.report.numbers import q, short, surely
+from stillwatch.report.time_charts import Hour, Phase, Stay, hours, mix, stays
 
 DAY = datetime(2026, 5, 1, tzinfo=UTC)
 
@@ -128,3 +130,75 @@ def test_a_chart_does_not_depend_on_the_order_of_its_days() -> None:
     days = [Day(DAY + timedelta(days=i), i % 5, i) for i in range(300)]
     assert activity(days, ident="x", title="T") == activity(days[::-1], ident="x", title="T")
     assert activity([], ident="x", title="T") == ""
+
+
+def _percent(node: ET.Element, name: str) -> float:
+    return float(str(node.get(name)).rstrip("%"))
+
+
+def test_each_step_of_a_waterfall_begins_where_the_one_before_ended() -> None:
+    chart = _svg(waterfall([Bar("a", 60, "60"), Bar("b", 30, "30"), Bar("c", 10, "10"), Bar("d", float("nan"), "?")],
+                           Bar("all", 100, "100"), ident="x", title="T", desc="D"))
+    steps = [(_percent(r, "x"), _percent(r, "width")) for r in chart.iter("rect") if r.get("class") != "track"]
+    assert steps == [(0, 60), (60, 30), (90, 10), (100, 0), (0, 100)]
+    assert waterfall([], Bar("all", 0, "0"), ident="x", title="T", desc="D") == ""
+
+
+def test_a_mix_is_as_high_as_its_share_and_as_wide_as_its_phase() -> None:
+    phases = [Phase(DAY, DAY + timedelta(days=1), {"coding": 0.25, "other": 0.75}),
+              Phase(DAY + timedelta(days=1), DAY + timedelta(days=4), {"other": 1.0})]
+    chart = _svg(mix(phases, ident="x", title="T"))
+    assert [p.get("d") for p in chart.iter("path")] == ["M0.0 100V25.0H250.0V100ZM250.0 100V0.0H1000.0V100Z",
+                                                        "M0.0 100V75.0H250.0V100Z"]
+    assert "other: 75%, then over 99.9%; coding: 25%, then none" in str(chart.findtext("desc"))
+    assert mix([], ident="x", title="T") == mix([Phase(DAY, DAY, {"a": 1.0})], ident="x", title="T") == ""
+
+
+def test_a_stay_is_drawn_from_its_first_to_its_last() -> None:
+    given = [Stay(DAY + timedelta(days=5), DAY + timedelta(days=10)), Stay(DAY, DAY + timedelta(days=10))]
+    chart = _svg(stays(given, ident="x", title="T", of=1_200))
+    assert [(_percent(r, "x"), _percent(r, "width")) for r in chart.iter("rect")] == [(0, 99.4), (49.7, 49.7)]
+    assert "2 of 1,200 accounts" in str(chart.findtext("desc"))
+    assert "1 of them began within the first tenth" in str(chart.findtext("desc"))
+    assert stays([], ident="x", title="T", of=0) == ""
+
+
+def test_a_graph_draws_each_link_once_between_its_accounts() -> None:
+    links = [Link(0, 1, 9.0), Link(1, 0, 9.0), Link(1, 2, 4.0), Link(3, 3, 8.0)]
+    text = graph(5, links, ident="x", title="T", of=84)
+    chart = _svg(text)
+    dots = [(c.get("cx"), c.get("cy")) for c in chart.iter("circle")]
+    assert len(dots) == len(set(dots)) == 5
+    lines = "".join(str(p.get("d")) for p in chart.iter("path"))
+    assert lines.count("M") == 2
+    for one, other in ((0, 1), (1, 2)):
+        assert f"M{' '.join(map(str, dots[one]))}L{' '.join(map(str, dots[other]))}" in lines
+    assert "5 of 84 accounts and 2 links between them, of 4.0 to 9.0 bits. 3 of the accounts" in text
+    assert graph(5, links, ident="x", title="T", of=84) == text
+    assert graph(5, [], ident="x", title="T", of=84) == ""
+
+
+def test_a_graph_puts_what_is_linked_together() -> None:
+    two = [Link(a + base, b + base, 5.0) for base in (0, 8) for a in range(8) for b in range(a)]
+    dots = [(float(str(c.get("cx"))), float(str(c.get("cy")))) for c in
+            _svg(graph(16, two, ident="x", title="T", of=16)).iter("circle")]
+    def apart(one: int, other: int) -> float:
+        return ((dots[one][0] - dots[other][0]) ** 2 + (dots[one][1] - dots[other][1]) ** 2) ** 0.5
+    inside = [apart(a + base, b + base) for base in (0, 8) for a in range(8) for b in range(a)]
+    across = [apart(a, b + 8) for a in range(8) for b in range(8)]
+    assert max(inside) < min(across)
+
+
+def test_hours_are_cells_of_their_account_and_lose_no_exchange() -> None:
+    given = [Hour("b", DAY, 9), Hour("a", DAY + timedelta(hours=2), 3), Hour("b", DAY + timedelta(hours=3), 5),
+             Hour("c", DAY, 0)]
+    chart = _svg(hours(given, ident="x", title="T", of=84))
+    # Rows in the order in which accounts began: b, then a.
+    assert {str(p.get("class"))[-6:]: p.get("d") for p in chart.iter("path")} == {
+        "shade1": "M2 1h1v.8h-1z", "shade2": "M3 0h1v.8h-1z", "shade3": "M0 0h1v.8h-1z"}
+    assert "2 of 84 accounts" in str(chart.findtext("desc"))
+    assert "up to 9 exchanges an hour each; active in 38% of the cells" in str(chart.findtext("desc"))
+    assert hours([Hour("c", DAY, 0)], ident="x", title="T", of=1) == ""
+    many = hours([Hour("a", DAY + timedelta(hours=h), 1) for h in range(1_000)], ident="x", title="T", of=1)
+    assert "up to 5 exchanges in 5 hours each; active in 100% of the cells" in many
+    assert many.count("M") <= 240

@@ -13,8 +13,8 @@ from stillwatch import __version__
 __all__ = ["STYLE", "app", "main"]
 
 # In the order in which help lists them: each is a function of a module of its name.
-_COMMANDS = ("scan", "report", "classify", "link", "explain", "expand", "case", "diff", "seal", "verify", "simulate",
-             "evaluate", "power", "window-test", "ingest", "key")
+_COMMANDS = ("scan", "report", "classify", "link", "explain", "expand", "case", "diff", "export", "plot", "seal",
+             "verify", "simulate", "evaluate", "power", "window-test", "ingest", "key")
 # A traceback with local variables would print prompts.
 STYLE: dict[str, Any] = {"pretty_exceptions_enable": False, "rich_markup_mode": "rich",
                           "context_settings": {"help_option_names": ["-h", "--help"]}}

@@ -21,6 +21,7 @@ from stillwatch.schema import (
     CAMPAIGNS,
     EVIDENCE,
     FAMILY_OF,
+    HOURS,
     MEMBERS,
     SAMPLES,
     Table,
@@ -31,6 +32,8 @@ from stillwatch.settings import DeploymentKey
 __all__ = ["AttributedWork", "Candidates", "attribute", "candidates_of", "findings_tables", "score_decoys"]
 
 _DAY_US = 86_400_000_000
+_HOUR_US = 3_600_000_000
+_BY_HOUR = 40  # accounts a campaign whose hours are kept
 _SAMPLES = 5
 _LEAST = 0.2  # share of the median participant's exchanges, and of its share, that a participant has
 _ALIKE = 0.5  # share of the median participant's mean ``harvest`` that a participant has
@@ -164,6 +167,7 @@ def findings_tables(engine: Engine, work: AttributedWork, staged: Relation, text
             [("campaign_id", "ascending"), ("bits", "descending"), ("kind", "ascending"), ("value", "ascending")])),
         "exchanges": (ATTRIBUTED, rows),
         "activity": (ACTIVITY, _activity(engine, own, staged, judged.campaigns["campaign_id"].to_pylist())),
+        "hours": (HOURS, _hours(engine, work)),
         "samples": (SAMPLES, _samples(engine, own, texts)),
     }
 
@@ -184,6 +188,24 @@ def _activity(engine: Engine, own: Relation, staged: Relation, campaigns: list[s
             for campaign in campaigns for day in days]
     shape = ACTIVITY.arrow.set(ACTIVITY.names.index("day"), pa.field("day", pa.int64()))
     return conform(pa.Table.from_pylist(rows, schema=shape), ACTIVITY)
+
+
+def _hours(engine: Engine, work: AttributedWork) -> pa.Table:
+    """The hours of the busiest accounts a campaign; equals by when they began."""
+    busiest: dict[str, list[tuple[int, datetime, str]]] = {}
+    for (group, account), (count, first, _) in work.by_account.items():
+        busiest.setdefault(group, []).append((-count, first, account))
+    chosen = [(group, account) for group, ranked in sorted(busiest.items())
+              for _, _, account in sorted(ranked)[:_BY_HOUR]]
+    kept = engine.table(pa.table({"group_id": pa.array([group for group, _ in chosen], pa.string()),
+                                  "account_id": pa.array([account for _, account in chosen], pa.string())}))
+    own = work.exchanges.mutate(hour=work.exchanges.ts_us // _HOUR_US).inner_join(kept, ["group_id", "account_id"])
+    rows = engine.arrow(own.group_by("group_id", "account_id", "hour").agg(exchanges=own.count())).to_pylist()
+    made = [{"campaign_id": row["group_id"], "account_id": row["account_id"], "hour": int(row["hour"]) * _HOUR_US,
+             "exchanges": row["exchanges"]} for row in rows]
+    made.sort(key=lambda row: (row["campaign_id"], row["account_id"], row["hour"]))
+    shape = HOURS.arrow.set(HOURS.names.index("hour"), pa.field("hour", pa.int64()))
+    return conform(pa.Table.from_pylist(made, schema=shape), HOURS)
 
 
 def _samples(engine: Engine, own: Relation, texts: pa.Table) -> pa.Table:

@@ -17,7 +17,7 @@ from math import ceil, isfinite
 from stillwatch.report.clean import cut
 from stillwatch.report.numbers import count, date
 
-__all__ = ["Bar", "Day", "activity", "bars"]
+__all__ = ["Bar", "Day", "activity", "bars", "frame", "waterfall", "written"]
 
 _ROW = 40
 _PANEL = 84
@@ -55,13 +55,36 @@ def bars(items: Sequence[Bar], *, ident: str, title: str, desc: str, maximum: fl
         top = number * _ROW
         width = min(size / full, 1.0) * 100
         rows.append(
-            f'<text x="0" y="{top + 15}">{_text(item.label, 34)}</text>'
-            f'<text x="100%" y="{top + 15}" text-anchor="end">{_text(item.shown, 16)}</text>'
+            f'<text x="0" y="{top + 15}">{written(item.label, 34)}</text>'
+            f'<text x="100%" y="{top + 15}" text-anchor="end">{written(item.shown, 16)}</text>'
             f'<rect class="track" x="0" y="{top + 22}" width="100%" height="8"/>'
             f'<rect class="{"bar against" if item.value < 0 else "bar"}" x="0" y="{top + 22}"'
             f' width="{width:.2f}%" height="8"/>'
         )
-    return _frame("".join(rows), ident=ident, title=title, desc=desc, height=max(len(items), 1) * _ROW)
+    return frame("".join(rows), ident=ident, title=title, desc=desc, height=max(len(items), 1) * _ROW)
+
+
+def waterfall(items: Sequence[Bar], total: Bar, *, ident: str, title: str, desc: str) -> str:
+    """Bars of which each begins where the one above it ends, and the whole below them; "" without items.
+
+    Values must be finite and not negative; others count as nothing.
+    """
+    if not items:
+        return ""
+    sizes = [item.value if isfinite(item.value) and item.value > 0 else 0.0 for item in items]
+    full = sum(sizes) or 1.0
+    rows = []
+    for number, (item, left, size, style) in enumerate(
+            [*((item, sum(sizes[:at]), size, "bar") for at, (item, size) in enumerate(zip(items, sizes, strict=True))),
+             (total, 0.0, sum(sizes), "bar whole")]):
+        top = number * _ROW
+        begin, wide = left / full * 100, size / full * 100
+        rows.append(
+            f'<text x="0" y="{top + 15}">{written(item.label, 34)}</text>'
+            f'<text x="100%" y="{top + 15}" text-anchor="end">{written(item.shown, 16)}</text>'
+            f'<rect class="track" x="0" y="{top + 22}" width="100%" height="8"/>'
+            f'<rect class="{style}" x="{begin:.2f}%" y="{top + 22}" width="{wide:.2f}%" height="8"/>')
+    return frame("".join(rows), ident=ident, title=title, desc=desc, height=len(rows) * _ROW)
 
 
 def activity(days: Sequence[Day], *, ident: str, title: str, marker: datetime | None = None,
@@ -97,10 +120,10 @@ def activity(days: Sequence[Day], *, ident: str, title: str, marker: datetime | 
         pieces = [*((top + 22, top + _PANEL) for top in range(0, bottom, _PANEL)), (bottom, bottom + 20)]
         body += "".join(f'<line class="mark" x1="{at:.2f}%" x2="{at:.2f}%" y1="{y1}" y2="{y2}"/>' for y1, y2 in pieces)
         body += (f'<text x="{at:.2f}%" y="{bottom + 34}" text-anchor="{anchor}">'
-                 f'{_text(marker_label, 48)}</text>')
+                 f'{written(marker_label, 48)}</text>')
         desc += f" {marker_label}."
         bottom += 20
-    return _frame(body, ident=ident, title=title, desc=desc, height=bottom + 20)
+    return frame(body, ident=ident, title=title, desc=desc, height=bottom + 20)
 
 
 def _spans(days: Sequence[Day]) -> tuple[list[Day], int]:
@@ -128,17 +151,19 @@ def _panel(values: Sequence[int], head: str, top: int, style: str) -> str:
     gap = 0.15 if len(values) > 1 else 0.0
     path = "".join(f"M{left} 100V{100 - tall:.1f}H{right - gap:.2f}V100Z"
                    for (left, right), tall in zip(edges, heights, strict=True) if tall)
-    return (f'<text x="0" y="{top + 15}">{_text(head, 96)}</text>'
+    return (f'<text x="0" y="{top + 15}">{written(head, 96)}</text>'
             f'<svg x="0" y="{top + 24}" width="100%" height="{_PANEL - 34}" viewBox="0 0 {len(values)} 100"'
             f' preserveAspectRatio="none" aria-hidden="true"><path class="{style}" d="{path}"/></svg>'
             f'<line class="axis" x1="0" x2="100%" y1="{top + _PANEL - 9}" y2="{top + _PANEL - 9}"/>')
 
 
-def _text(value: str, limit: int) -> str:
+def written(value: str, limit: int) -> str:
+    """Text for an SVG: cleaned, cut and escaped."""
     return escape(cut(value, limit))
 
 
-def _frame(body: str, *, ident: str, title: str, desc: str, height: int) -> str:
+def frame(body: str, *, ident: str, title: str, desc: str, height: int) -> str:
+    """A chart around its drawing, with a title and a description for readers who cannot see it."""
     return (f'<svg class="chart" role="img" aria-labelledby="{ident}-t {ident}-d" width="100%"'
-            f' height="{height}"><title id="{ident}-t">{_text(title, 160)}</title>'
-            f'<desc id="{ident}-d">{_text(desc, 600)}</desc>{body}</svg>')
+            f' height="{height}"><title id="{ident}-t">{written(title, 160)}</title>'
+            f'<desc id="{ident}-d">{written(desc, 600)}</desc>{body}</svg>')

@@ -9,15 +9,15 @@ from typing import Any, TypeAlias
 from stillwatch.errors import StillwatchError, UsageError
 from stillwatch.report.clean import cut
 
-__all__ = ["FORMATS", "check_plots", "plot_evaluation"]
+__all__ = ["FORMATS", "INK", "MARK", "SOFT", "STYLE", "WARN", "check_plots", "plot_evaluation"]
 
 FORMATS = ("svg", "png")
 Figures: TypeAlias = Mapping[str, Any]
 _MOST = 40
-_INK, _MARK, _SOFT, _WARN = "#1f2933", "#1f6f8b", "#9fb8c3", "#b23a48"
+INK, MARK, SOFT, WARN = "#1f2933", "#1f6f8b", "#9fb8c3", "#b23a48"
 # Hashes of elements' ids and dates would make each picture of the same figures another file.
-_STYLE = {"svg.hashsalt": "stillwatch", "svg.fonttype": "none", "font.size": 10, "axes.spines.top": False,
-          "axes.spines.right": False, "axes.edgecolor": _INK, "text.color": _INK, "axes.labelcolor": _INK,
+STYLE = {"svg.hashsalt": "stillwatch", "svg.fonttype": "none", "font.size": 10, "axes.spines.top": False,
+          "axes.spines.right": False, "axes.edgecolor": INK, "text.color": INK, "axes.labelcolor": INK,
           "text.parse_math": False, "figure.constrained_layout.use": True}
 
 
@@ -29,7 +29,7 @@ def check_plots(form: str) -> None:
         import matplotlib  # noqa: F401
     except ImportError as error:
         raise UsageError("plots need matplotlib, which is not installed",
-                         remedy="install the extra: pip install 'stillwatch[plots]'; or leave --plots out") from error
+                         remedy="install the extra: pip install 'stillwatch[plots]'") from error
 
 
 def plot_evaluation(figures: Figures, folder: Path, form: str = "svg") -> list[Path]:
@@ -44,7 +44,7 @@ def plot_evaluation(figures: Figures, folder: Path, form: str = "svg") -> list[P
     from matplotlib.figure import Figure
 
     made = []
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         for name, draw, size in _PICTURES:
             shape = size(figures)
             if shape is None:
@@ -76,11 +76,11 @@ def _percent(axis: Any) -> None:
 
 def _reliability(axes: Any, figures: Figures) -> None:
     it = figures["calibration"]
-    axes.plot([0, 1], [0, 1], color=_SOFT, linewidth=1, linestyle="--", zorder=1)
+    axes.plot([0, 1], [0, 1], color=SOFT, linewidth=1, linestyle="--", zorder=1)
     for one in it["bins"]:
         low, high = one["share_interval"]
-        axes.plot([one["mean_probability"]] * 2, [low, high], color=_MARK, linewidth=1.5, zorder=2)
-        axes.scatter([one["mean_probability"]], [one["share"]], s=36, color=_MARK, zorder=3)
+        axes.plot([one["mean_probability"]] * 2, [low, high], color=MARK, linewidth=1.5, zorder=2)
+        axes.scatter([one["mean_probability"]], [one["share"]], s=36, color=MARK, zorder=3)
         axes.annotate(f"{one['candidates']:,}", (one["mean_probability"], one["share"]), xytext=(6, 4),
                       textcoords="offset points", fontsize=8)
     axes.set(xlim=(-0.03, 1.07), ylim=(-0.03, 1.07), xlabel="probability said, mean of the bin",
@@ -94,9 +94,9 @@ def _reliability(axes: Any, figures: Figures) -> None:
 def _recall(axes: Any, figures: Figures) -> None:
     rows = _lowest(figures)
     for place, one in enumerate(rows):
-        axes.barh(place, one["recall"], color=_MARK if one["recovered"] else _WARN, height=0.62)
+        axes.barh(place, one["recall"], color=MARK if one["recovered"] else WARN, height=0.62)
         low, high = one["recall_interval"]
-        axes.plot([low, high], [place, place], color=_INK, linewidth=1.3)
+        axes.plot([low, high], [place, place], color=INK, linewidth=1.3)
     axes.set(xlim=(0, 1.02), xlabel="share of its members that are accused (lines: 95% intervals)",
              title="Recall of each true campaign (red: less than half)"
              + _of(len(rows), figures["campaigns"]))
@@ -131,7 +131,7 @@ def _verdicts(axes: Any, figures: Figures) -> None:
             if number:
                 axes.add_patch(_square(x, y, number / whole))
                 axes.text(x, y, f"{number:,}", ha="center", va="center",
-                          color="white" if number / whole > 0.5 else _INK)
+                          color="white" if number / whole > 0.5 else INK)
     axes.set_xticks(range(len(said)), [name.replace("_", " ") for name in said], rotation=35, ha="right")
     _names(axes, [name.replace("_", " ") for name in table])
     axes.set(xlim=(-0.5, len(said) - 0.5), xlabel="verdict of the candidate that overlaps it most",
@@ -141,12 +141,12 @@ def _verdicts(axes: Any, figures: Figures) -> None:
 def _square(x: int, y: int, strength: float) -> Any:
     from matplotlib.patches import Rectangle
 
-    return Rectangle((x - 0.48, y - 0.48), 0.96, 0.96, facecolor=_MARK, alpha=0.15 + 0.85 * strength, linewidth=0)
+    return Rectangle((x - 0.48, y - 0.48), 0.96, 0.96, facecolor=MARK, alpha=0.15 + 0.85 * strength, linewidth=0)
 
 
 def _gone(axes: Any, figures: Figures) -> None:
     rows = _timed(figures)
-    for offset, (name, colour) in enumerate((("exchanges", _MARK), ("accounts", _SOFT), ("days", _INK))):
+    for offset, (name, colour) in enumerate((("exchanges", MARK), ("accounts", SOFT), ("days", INK))):
         values = [one["gone"][name] or 0.0 for one in rows]
         places = [place + 0.26 * (offset - 1) for place in range(len(rows))]
         axes.barh(places, values, height=0.24, color=colour, label=name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from html import unescape
 from math import isfinite
 from pathlib import Path
 
@@ -11,26 +12,46 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from stillwatch import __version__
-from stillwatch.errors import UsageError
+from stillwatch.errors import StillwatchError, UsageError
 from stillwatch.report import numbers
 from stillwatch.report.clean import clean, cut
-from stillwatch.report.load import Findings, load
-from stillwatch.report.view import family_of, page
+from stillwatch.report.disclose import disclose, identifiers
+from stillwatch.report.drawings import family_of
+from stillwatch.report.levels import INTERNAL, Disclosure
+from stillwatch.report.load import GRAPH_ACCOUNTS, Findings, load, only
+from stillwatch.report.screen import found_in
+from stillwatch.report.view import page
 from stillwatch.report.words import NOT_GUILTY, conclude, conditional_on, identity, name, standing
 from stillwatch.schema import CAPABILITY, QUARANTINE_REASON, VERDICT
 
 __all__ = ["render_html"]
 
+_KINDS = {"suspected": "suspected but not detected", "undetermined": "undetermined",
+          "innocent": "explained innocently"}
 
-def render_html(findings: Path, out: Path | None = None) -> Path:
-    """Write the dossier of a findings folder and return where it is (``report.html`` in it by default).
 
-    The page is written beside its place and then moved there, so a failure leaves the old page; only its
-    owner may read it, since it names accounts. The same folder gives the same bytes. Raises ``UsageError``
-    for a folder or a place that is not there and ``InputError`` for findings that cannot be read.
+def render_html(findings: Path, out: Path | None = None, terms: Disclosure = INTERNAL,
+                campaign: str | None = None) -> Path:
+    """Write the dossier of a findings folder and return where it is.
+
+    By default that is ``report.html`` in the folder, or ``report-LEVEL.html`` at another level than the internal one.
+    ``terms`` say what is shown of the findings and for whom; ``campaign`` leaves one campaign of them. The page is
+    written beside its place and then moved there, so a failure leaves the old page; only its owner may read it, until
+    somebody decides otherwise. The same folder and terms give the same bytes. Raises ``UsageError`` for a folder, a
+    campaign or a place that is not there, ``InputError`` for findings that cannot be read, and ``StillwatchError``
+    where the finished page holds an identifier that its level forbids.
     """
-    target = out if out is not None else findings / "report.html"
-    text = _environment().get_template("report.html.jinja").render(_context(load(findings)))
+    target = out if out is not None else findings / f"report{'' if terms.internal else f'-{terms.level}'}.html"
+    whole = only(load(findings), campaign)
+    if not terms.internal and found_in(terms.purpose or "", identifiers(whole)):
+        raise UsageError("the purpose names an account, a value of the findings or an address",
+                         remedy="say it without: it is printed on the page")
+    env = _environment()
+    # Below the internal level times are known to the day, and must not look as if they were midnight.
+    env.filters["when"] = numbers.time if terms.internal else numbers.date
+    text = env.get_template("report.html.jinja").render(_context(disclose(whole, terms), terms))
+    if not terms.internal:
+        _check(text, whole, terms)
     if target.is_dir():
         raise UsageError(f"{target} is a folder", remedy="name a file for the page, such as report.html")
     try:
@@ -39,6 +60,16 @@ def render_html(findings: Path, out: Path | None = None) -> Path:
         raise UsageError(f"the report cannot be written to {target}: {error.strerror}",
                          remedy="name a file in a folder that exists and may be written, with --out") from error
     return target
+
+
+def _check(text: str, findings: Findings, terms: Disclosure) -> None:
+    """The last look: whatever the rules above it allow, no identifier of the findings leaves."""
+    signed = {signoff.actor for signoff in terms.signoffs}
+    leaks = found_in(unescape(text), identifiers(findings) - signed)
+    if leaks:
+        raise StillwatchError(f"the page was not written: it would hold {len(leaks):,} of the names that level"
+                              f" {terms.level} forbids",
+                              remedy="this is a fault of Stillwatch: please report it, without the page")
 
 
 def _replace(target: Path, text: str) -> None:
@@ -52,15 +83,16 @@ def _replace(target: Path, text: str) -> None:
         raise
 
 
-def _context(findings: Findings) -> dict[str, object]:
+def _context(findings: Findings, terms: Disclosure) -> dict[str, object]:
     summary = findings.summary
     return {
-        "conclusion": conclude(findings), "page": page(findings), "identity": identity(findings),
+        "terms": terms,
+        "conclusion": conclude(findings), "page": page(findings, terms), "identity": identity(findings),
         "conditional_on": conditional_on(findings), "summary": summary, "created": summary.time("created_at"),
         "decoys": summary.record("decoys"), "missing": summary.records("missing"), "caps": summary.records("caps"),
         "inputs": summary.records("inputs"), "quarantine": findings.quarantine, "not_guilty": NOT_GUILTY,
         "verdicts": VERDICT.terms, "capabilities": CAPABILITY.terms, "reasons": QUARANTINE_REASON.terms,
-        "version": __version__,
+        "version": __version__, "withheld": findings.withheld, "kinds": _KINDS, "graph_accounts": GRAPH_ACCOUNTS,
     }
 
 
@@ -70,8 +102,9 @@ def _environment() -> Environment:
                       loader=PackageLoader("stillwatch.report", "templates"))
     env.filters |= {
         "bits": _bits, "capital": _capital, "clean": clean, "count": numbers.count, "cut": cut, "date": numbers.date,
+        "day": numbers.day,
         "family": family_of, "name": name, "plural": numbers.plural, "q": numbers.q, "standing": standing,
-        "surely": numbers.surely, "time": numbers.time,
+        "surely": numbers.surely, "time": numbers.time, "when": numbers.time,
     }
     env.globals["span"] = numbers.span
     return env

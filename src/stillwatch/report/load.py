@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from math import isfinite
@@ -17,11 +17,15 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from stillwatch.errors import InputError, UsageError
+from stillwatch.report.screen import coarse
 from stillwatch.schema import (
     ACTIVITY,
     CAMPAIGNS,
+    EDGES,
     EVIDENCE,
+    HOURS,
     MEMBERS,
+    PHASES,
     SAMPLES,
     SchemaError,
     Table,
@@ -30,11 +34,13 @@ from stillwatch.schema import (
 )
 from stillwatch.schema.findings import ACCUSED_PROBABILITY, is_detection
 
-__all__ = ["Campaign", "Findings", "Quarantined", "Record", "load"]
+__all__ = ["GRAPH_ACCOUNTS", "Campaign", "Findings", "Quarantined", "Record", "load", "only", "page_order"]
 
 Row: TypeAlias = Mapping[str, Any]
 _RERUN = "run `stillwatch scan` again, or name another folder"
 _PLACES = 3
+GRAPH_ACCOUNTS = 40
+_GRAPHS = 200
 _LONGEST_LINE = 65_536
 
 
@@ -125,7 +131,12 @@ class Campaign:
 
 @dataclass(frozen=True)
 class Findings:
-    """A findings folder in memory, except the tables that grow with the logs."""
+    """A findings folder in memory, except the tables that grow with the logs.
+
+    Of ``findings.edges`` only those between the accounts of each campaign's ``sample`` are here. ``digits`` are the
+    significant digits of every count, null for all; ``withheld`` counts campaigns that this level does not show, by
+    standing.
+    """
 
     folder: Path
     summary: Record
@@ -133,6 +144,8 @@ class Findings:
     quarantine: tuple[Quarantined, ...]
     absent: tuple[str, ...]
     tables: Mapping[str, pa.Table]
+    digits: int | None = None
+    withheld: Mapping[str, int] = field(default_factory=dict)
 
     @cached_property
     def detections(self) -> tuple[Campaign, ...]:
@@ -146,7 +159,7 @@ class Findings:
         found = pa.array([c.ident for c in self.detections], pa.string())
         chosen = pc.and_(pc.is_in(members["campaign_id"], value_set=found),
                          pc.greater_equal(members["probability"], ACCUSED_PROBABILITY))
-        return int(pc.count_distinct(members.filter(chosen)["account_id"]).as_py())
+        return coarse(pc.count_distinct(members.filter(chosen)["account_id"]).as_py(), self.digits) or 0
 
     def rows(self, table: Table, campaign: Campaign, most: int | None = None) -> list[dict[str, Any]]:
         """The campaign's rows of a table, at most ``most``, in the order in which ``load`` sorted them."""
@@ -157,6 +170,15 @@ class Findings:
     def size(self, table: Table, campaign: Campaign) -> int:
         """How many rows of a table the campaign has."""
         return int(pc.sum(pc.equal(self.tables[table.name]["campaign_id"], campaign.ident)).as_py() or 0)
+
+    @cached_property
+    def edges(self) -> list[dict[str, Any]]:
+        """The rows of ``findings.edges`` that are kept."""
+        return _python(self.tables[EDGES.name], EDGES.name)
+
+    def sample(self, campaign: Campaign) -> list[dict[str, Any]]:
+        """The members whose links are drawn: the first of them in the order of ``page_order``."""
+        return sorted(self.rows(MEMBERS, campaign), key=page_order)[:GRAPH_ACCOUNTS]
 
     def victims(self, campaign: Campaign, most: int) -> list[dict[str, Any]]:
         """The campaign's members that may be victims, at most ``most``."""
@@ -182,7 +204,32 @@ def load(folder: Path) -> Findings:
     absent: list[str] = []
     tables = {table.name: _table(folder, table, order, absent) for table, order in _ORDERS}
     summary = _summary(folder, absent)
-    return Findings(folder, summary, _campaigns(tables), _quarantine(folder, absent), tuple(absent), tables)
+    campaigns = _campaigns(tables)
+    found = Findings(folder, summary, campaigns, (), (), tables)
+    drawn = [row["account_id"] for campaign in campaigns[:_GRAPHS] for row in found.sample(campaign)]
+    edges = _edges(folder, pa.array(sorted(set(drawn)), pa.string()), absent)
+    return Findings(folder, summary, campaigns, _quarantine(folder, absent), tuple(absent),
+                    {**tables, EDGES.name: edges})
+
+
+def only(findings: Findings, campaign: str | None) -> Findings:
+    """The findings with one campaign of theirs, by its campaign or lineage id; all of them without one.
+
+    Raises ``UsageError`` where there is none of that name.
+    """
+    if campaign is None:
+        return findings
+    chosen = tuple(c for c in findings.campaigns if campaign in (c.ident, c.row["lineage_id"]))
+    if not chosen:
+        raise UsageError(f"there is no campaign {campaign} in {findings.folder}",
+                         remedy="use a campaign_id of campaigns.parquet, as the full report lists them")
+    return replace(findings, campaigns=chosen)
+
+
+def page_order(row: Row) -> tuple[Any, ...]:
+    """Members in an order that tells no more than a page shows of them at any level, except among equals."""
+    return (-row["probability"], -(coarse(row["exchanges"], 2) or 0), str(row["first_seen"])[:10],
+            str(row["last_seen"])[:10], row["account_id"])
 
 
 _ORDERS: tuple[tuple[Table, list[tuple[str, str]]], ...] = (
@@ -191,7 +238,33 @@ _ORDERS: tuple[tuple[Table, list[tuple[str, str]]], ...] = (
     (EVIDENCE, [("bits", "descending"), ("kind", "ascending"), ("value", "ascending")]),
     (ACTIVITY, [("campaign_id", "ascending"), ("day", "ascending")]),
     (SAMPLES, [("exchanges", "descending"), ("template_id", "ascending")]),
+    (HOURS, [("campaign_id", "ascending"), ("account_id", "ascending"), ("hour", "ascending")]),
+    (PHASES, [("campaign_id", "ascending"), ("number", "ascending")]),
 )
+
+
+def _edges(folder: Path, among: pa.Array, absent: list[str]) -> pa.Table:
+    """Links between the given accounts; the file is read in parts, since it may be as long as the accounts squared."""
+    path = folder / "edges.parquet"
+    if not path.is_file():
+        absent.append(path.name)
+        return empty(EDGES)
+    found = []
+    try:
+        with pq.ParquetFile(path) as file:
+            known = [name for name in EDGES.names if name in file.schema_arrow.names]
+            for batch in file.iter_batches(columns=known):
+                data = pa.table(batch)
+                both = pc.and_(pc.is_in(data["account_a"], value_set=among), pc.is_in(data["account_b"],
+                                                                                     value_set=among))
+                found.append(data.filter(both))
+        if not found:
+            return empty(EDGES)
+        return conform(pa.concat_tables(found), EDGES).sort_by([("account_a", "ascending"), ("account_b", "ascending")])
+    except (SchemaError, KeyError) as error:
+        raise InputError(f"{path} is no table of links", remedy=_RERUN) from error
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(f"{path} cannot be read as Parquet", remedy=_RERUN) from error
 
 
 def _table(folder: Path, table: Table, order: list[tuple[str, str]], absent: list[str]) -> pa.Table:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import datetime as calendar
 from datetime import UTC, datetime
 from math import isfinite
 
-__all__ = ["count", "date", "plural", "q", "short", "span", "surely", "time"]
+__all__ = ["count", "date", "day", "plural", "q", "short", "span", "surely", "time"]
 
 # Written out because a month's name must not depend on the machine's language.
 _MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
@@ -61,6 +62,11 @@ def date(when: datetime | None) -> str:
         return _NONE
     utc = when.astimezone(UTC)
     return f"{utc.day} {_MONTHS[utc.month - 1]} {utc.year}"
+
+
+def day(when: calendar.date | None) -> str:
+    """A calendar day, which has no zone: ``5 May 2026``."""
+    return _NONE if when is None else f"{when.day} {_MONTHS[when.month - 1]} {when.year}"
 
 
 def time(when: datetime | None) -> str:

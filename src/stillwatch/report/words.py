@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from stillwatch.report.load import Campaign, Findings
 from stillwatch.report.numbers import count, date, plural, q, span, surely
+from stillwatch.report.screen import coarse
 from stillwatch.report.since import not_looked, reportable
 from stillwatch.schema.findings import DETECTION_PROBABILITY, DETECTION_Q
 
@@ -29,17 +30,22 @@ __all__ = [
 
 NOT_GUILTY = ("Linked is not guilty: an account may be a victim, such as one with a stolen key or a customer"
               " whose requests were relayed.")
+_MATCH = "a match, no proof"
 _KINDS = ("kept", "quarantined", "duplicates", "merged", "out_of_scope")
 
 
 @dataclass(frozen=True)
 class Claim:
-    """One of the three claims: what is said, how surely, and on what grounds."""
+    """One of the three claims: what is said, how surely, on what grounds, and whether it meets its limit.
+
+    The grade names limits and no strength in words, which only a calibration on real cases could support.
+    """
 
     question: str
     answer: str
     strength: str
     grounds: str
+    grade: str = "no claim"
 
 
 @dataclass(frozen=True)
@@ -123,11 +129,17 @@ def claims(campaigns: Sequence[Campaign], findings: Findings) -> tuple[Claim, Cl
     return (
         Claim("Run together?",
               f"about {surely(worst)} of groups with such a score are expected to be chance" if q_known
-              else "not assessed", f"{at_worst}q = {q(worst)}" if q_known else "q not computed", linked),
+              else "not assessed", f"{at_worst}q = {q(worst)}" if q_known else "q not computed", linked,
+              _grade(q_known and worst <= DETECTION_Q, f"q at most {DETECTION_Q:g}")),
         Claim("Harvesting training data?", _harvest_answer(lowest),
-              f"{at_least}probability {surely(lowest)}", harvest),
+              f"{at_least}probability {surely(lowest)}", harvest,
+              _grade(lowest >= DETECTION_PROBABILITY, f"at least {DETECTION_PROBABILITY:.0%}")),
         _actor(campaigns, actor_grounds),
     )
+
+
+def _grade(met: bool, limit: str) -> str:
+    return f"{'meets' if met else 'short of'} the limit ({limit})"
 
 
 def conclude(findings: Findings) -> Conclusion:
@@ -149,15 +161,24 @@ def _harvest_answer(probability: float) -> str:
 
 def _actor(campaigns: Sequence[Campaign], grounds: str) -> Claim:
     named = [c for c in campaigns if c.row["actor"]]
+    if not named and any(c.row.get("actor_withheld") for c in campaigns):
+        return Claim("Operated by whom?", "a known actor is matched, and its name withheld", "no claim made here",
+                     "Nobody has signed off that it may be named outside. " + grounds)
     if not named:
         return Claim("Operated by whom?", "not assessed", "no claim", grounds)
     if len(campaigns) > 1:
         return Claim("Operated by whom?", f"matched for {count(len(named))} of {count(len(campaigns))}",
-                     "see each campaign", grounds)
+                     "see each campaign", grounds, _MATCH)
     row = named[0].row
+    signed = row.get("signed_off")
+    if signed is not None:
+        grounds = f"Signed off for naming on {date(signed.at)} (record {signed.digest[:12]})."
+        return Claim("Operated by whom?", f"best match: {row['actor']}",
+                     f"probability {surely(row['actor_probability'])}",
+                     f"Infrastructure may serve several sponsors, so a match is no proof. {grounds}", _MATCH)
     return Claim("Operated by whom?", f"best match: {row['actor']}",
                  f"probability {surely(row['actor_probability'])}",
-                 "Infrastructure may serve several sponsors, so a match is no proof.")
+                 "Infrastructure may serve several sponsors, so a match is no proof.", _MATCH)
 
 
 def _scanned(findings: Findings) -> str:
@@ -180,27 +201,29 @@ def _sentences(findings: Findings) -> tuple[str, ...]:
     found = findings.detections
     suspected = [c for c in findings.campaigns if c.row["verdict"] == "distillation" and not c.detected]
     undecided = [c for c in findings.campaigns if c.row["verdict"] == "undetermined"]
-    innocent = len(findings.campaigns) - len(found) - len(suspected) - len(undecided)
+    kinds = {"suspected": len(suspected), "undetermined": len(undecided),
+             "innocent": len(findings.campaigns) - len(found) - len(suspected) - len(undecided)}
+    kinds = {kind: number + findings.withheld.get(kind, 0) for kind, number in kinds.items()}
     said = []
     if found:
         size = plural(findings.accused, "account")
-        taken = sum(c.row["exchanges"] or 0 for c in found)
+        taken = coarse(sum(c.row["exchanges"] or 0 for c in found), findings.digits)
         since = min((c.row["first_seen"] for c in found if c.row["first_seen"]), default=None)
         said.append(f"{size} in {plural(len(found), 'group')} appear to be run together and to harvest the"
                     f" model's answers as training data: {plural(taken, 'exchange')}"
                     + (f" since {date(since)}." if since else "."))
-    elif findings.campaigns:
+    elif findings.campaigns or findings.withheld:
         said.append("No group of linked accounts is claimed to harvest training data.")
     else:
         said.append("No group of linked accounts was found.")
     rest = []
-    if suspected:
-        rest.append(f"{count(len(suspected))} suspected but short of a detection (q at most {DETECTION_Q:g} and"
+    if kinds["suspected"]:
+        rest.append(f"{count(kinds['suspected'])} suspected but short of a detection (q at most {DETECTION_Q:g} and"
                     f" probability at least {DETECTION_PROBABILITY:.0%})")
-    if undecided:
-        rest.append(f"{count(len(undecided))} undetermined")
-    if innocent:
-        rest.append(f"{count(innocent)} with an innocent explanation")
+    if kinds["undetermined"]:
+        rest.append(f"{count(kinds['undetermined'])} undetermined")
+    if kinds["innocent"]:
+        rest.append(f"{count(kinds['innocent'])} with an innocent explanation")
     if rest:
         said.append(f"{'Other linked' if found else 'Linked'} groups, none accused: {'; '.join(rest)}.")
     if not found:

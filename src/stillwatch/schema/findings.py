@@ -175,6 +175,19 @@ ACTIVITY = Table(
     key=("campaign_id", "day"),
 )
 
+HOURS = Table(
+    "findings.hours",
+    "What a few accounts of each candidate campaign sent in each hour: at most 40, those with most attributed"
+    " exchanges. Hours without any are left out.",
+    (
+        _ID,
+        Column("account_id", pa.string(), "member", PSEUDONYMOUS, required=True),
+        Column("hour", TIMESTAMP, "start of the hour", unit="µs, UTC", required=True),
+        _size("exchanges", "attributed exchanges of the account in that hour"),
+    ),
+    key=("campaign_id", "account_id", "hour"),
+)
+
 SAMPLES = Table(
     "findings.samples",
     "A few families of prompts for each candidate campaign, as short excerpts, masked and redacted.",
