@@ -92,6 +92,8 @@ class OpenTelemetryFormat:
 
     def join_key(self, record: Mapping[str, Any]) -> str | None:
         """Trace and span, for what is about a call to a model."""
+        if _is_foreign(record):
+            return None
         seen = telemetry(record)
         if seen.trace is None or seen.span is None or not _is_about(seen):
             return None
@@ -99,6 +101,8 @@ class OpenTelemetryFormat:
 
     def join(self, records: Sequence[Mapping[str, Any]]) -> tuple[Mapping[str, Any], Mapping[int, BadRecord]]:
         """The span with its events in it; a second span of the same id is refused."""
+        if len(records) == 1:
+            return records[0], {}
         seen = [telemetry(record) for record in records]
         spans = [at for at, one in enumerate(seen) if one.event_name not in MESSAGE_EVENTS
                  and one.event_name != _DETAILS]
@@ -138,6 +142,18 @@ class OpenTelemetryFormat:
 def _is_about(seen: Telemetry) -> bool:
     return (any(name.startswith(_ABOUT) for name in seen.attributes) or seen.event_name in MESSAGE_EVENTS
             or any(event.event_name in MESSAGE_EVENTS or event.event_name == _DETAILS for event in seen.events))
+
+
+def _is_foreign(record: Mapping[str, Any]) -> bool:
+    """Whether a span of OTLP's own shape plainly is about something else: no attribute of ours, no event, no name."""
+    attributes = record.get("attributes")
+    return (isinstance(attributes, list) and "resource" in record and not record.get("events")
+            and "body" not in record and not any(
+                isinstance(item, dict) and isinstance(item.get("key"), str)
+                and item["key"].startswith((*_ABOUT, "event.name")) for item in attributes)
+            and not str(record.get("eventName", record.get("event_name", ""))).startswith("gen_ai.")
+            and not str(record.get("name")).startswith("gen_ai.")
+            and not any(name.partition(".")[0] == "gen_ai" for name in record if isinstance(name, str)))
 
 
 def _is_call(attributes: Mapping[str, Any], events: Sequence[Telemetry]) -> bool:

@@ -146,6 +146,8 @@ def _pairs(value: Any) -> dict[str, Any]:
 
 def flat(attributes: Mapping[str, Any]) -> dict[str, Any]:
     """Nested attributes by their whole names: `{"gen_ai": {"system": …}}` is `gen_ai.system`."""
+    if not any(isinstance(value, dict) and name in _NESTED for name, value in attributes.items()):
+        return dict(attributes)
     found: dict[str, Any] = {}
 
     def walk(name: str, value: Any, depth: int) -> None:
@@ -188,13 +190,16 @@ def telemetry(record: Mapping[str, Any]) -> Telemetry:
     seen.start, seen.end = _take(rest, *_START), _take(rest, *_END)
     seen.body = _value(json_of(_take(rest, *_BODY)))
     for name in _ATTRIBUTES:
-        seen.attributes.update(flat(_pairs(rest.pop(name, None))))
+        if name in rest:
+            seen.attributes.update(flat(_pairs(rest.pop(name))))
     spread = {name: rest.pop(name) for name in list(rest) if name in _NESTED or _spread(name)}
     for name, value in flat({_bare(name): _value(json_of(value) if name in _NESTED else value)
                              for name, value in spread.items()}).items():
         if value is not None:
             seen.attributes.setdefault(name, value)
     for name in _RESOURCE:
+        if name not in rest:
+            continue
         held = json_of(rest.pop(name, None))
         seen.resource.update(flat(_pairs(held.get("attributes", held) if isinstance(held, dict) else held)))
     events = json_of(_take(rest, *_EVENTS))

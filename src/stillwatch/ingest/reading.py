@@ -140,12 +140,16 @@ class Reader:
                  tick: Callable[[int], None] | None) -> tuple[int, int]:
         """How many records the items are, and how many of these are calls to no model."""
         records = scoped = 0
+        # Asked once: whether an object has a protocol's methods takes longer than reading many a record.
+        unpacks = format if isinstance(format, Unpacks) else None
+        joins = format if isinstance(format, Joins) else None
         for item in items:
-            for value in _unpacked(format, self._with_partition(item.value)):
+            whole = self._with_partition(item.value)
+            for value in (whole,) if unpacks is None else _unpacked(unpacks, whole):
                 records += 1
                 # A record's number is its line's, unless lines before it held several.
                 self._place = max(self._place + 1, item.place)
-                scoped += self._one(number, value, item.size, format)
+                scoped += self._one(number, value, item.size, format, joins)
                 if tick is not None and not records % _TICK:
                     tick(records)
         return records, scoped
@@ -155,12 +159,12 @@ class Reader:
             return value
         return {**value, **{name: text for name, text in self._partition.items() if value.get(name) is None}}
 
-    def _one(self, number: int, value: Any, size: int, format: Format) -> bool:
+    def _one(self, number: int, value: Any, size: int, format: Format, joins: Joins | None) -> bool:
         """Take one record; whether it is a call to no model."""
         try:
             if isinstance(value, BadRecord):
                 raise value
-            key = _join_key(format, value)
+            key = None if joins is None else _join_key(joins, value)
             if key is not None:
                 self._joiner.add(format, key, number, self._place, value)
                 return False
@@ -220,9 +224,9 @@ class Reader:
         return records, scoped
 
 
-def _unpacked(format: Format, value: Any) -> Iterator[Any]:
+def _unpacked(format: Unpacks, value: Any) -> Iterator[Any]:
     """The records in a record; whatever a format's reader does wrong becomes one ``BadRecord`` after those before."""
-    if isinstance(value, BadRecord) or not isinstance(format, Unpacks):
+    if isinstance(value, BadRecord):
         yield value
         return
     try:
@@ -240,9 +244,7 @@ def _unpacked(format: Format, value: Any) -> Iterator[Any]:
         yield BadRecord("connector_failure", type(error).__name__)
 
 
-def _join_key(format: Format, value: Mapping[str, Any]) -> str | None:
-    if not isinstance(format, Joins):
-        return None
+def _join_key(format: Joins, value: Mapping[str, Any]) -> str | None:
     try:
         return format.join_key(value)
     except Exception as error:
