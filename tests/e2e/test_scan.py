@@ -58,6 +58,23 @@ def test_the_campaign_stands_where_nothing_is_used_twice(demo):
     assert rows[False]["fold_probability"] is None
 
 
+def test_hours_add_up_to_what_the_busiest_accounts_sent(demo):
+    hours = pq.read_table(demo.findings / "hours.parquet").to_pylist()
+    assert all(row["hour"].minute == row["hour"].second == row["hour"].microsecond == 0 for row in hours)
+    by_hour, members = {}, {}
+    for row in hours:
+        key = row["campaign_id"], row["account_id"]
+        by_hour[key] = by_hour.get(key, 0) + row["exchanges"]
+    for row in pq.read_table(demo.findings / "members.parquet").to_pylist():
+        members[row["campaign_id"], row["account_id"]] = row["exchanges"]
+    assert by_hour
+    assert all(members[key] == number for key, number in by_hour.items())
+    for campaign in {campaign for campaign, _ in members}:
+        sent = sorted((number for (of, _), number in members.items() if of == campaign and number), reverse=True)
+        kept = sorted((number for (of, _), number in by_hour.items() if of == campaign), reverse=True)
+        assert kept == sent[:40]
+
+
 def test_attributed_exchanges_are_mostly_the_campaigns_own(demo):
     found = next(row for row in demo.summary["found"] if row["verdict"] == "distillation")
     rows = pq.read_table(demo.findings / "exchanges.parquet")
