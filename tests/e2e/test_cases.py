@@ -137,6 +137,7 @@ def test_a_seal_is_verified_by_scanning_again_and_differences_are_told_by_table(
     assert run(*again, "--inputs", demo.traffic / "exchanges").code == 2, "another deployment key"
 
 
+@pytest.mark.slow
 def test_an_investigation_from_opening_to_sealing(run, tmp_path):
     findings = fixture.typical(tmp_path / "findings")
     by = ("--by", "Ann", "--reason", "looked at it")

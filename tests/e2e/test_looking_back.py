@@ -51,6 +51,7 @@ def in_order(table):
                         if name != "pattern"}) for row in table.to_pylist())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [5, 6])
 def test_as_of_a_moment_is_what_reading_only_the_rows_up_to_then_gives(logs, tmp_path, seed):
     exchanges, accounts = rows(logs)
@@ -96,6 +97,7 @@ def test_deleting_what_came_later_leaves_it_reported_exactly_from_then_on(logs, 
     assert [moment for moment in grid if reported_at[moment]] == [m for m in grid if at(m) >= row["detectable_at"]]
 
 
+@pytest.mark.slow
 def test_another_future_leaves_the_moment_as_it_was(logs, whole, tmp_path):
     """After a day since it was reportable, three in five of everybody's exchanges are gone, and accounts are new."""
     exchanges, accounts = rows(logs)

@@ -110,6 +110,7 @@ def test_a_planted_scan_is_a_scan_of_logs_that_hold_the_campaign(base, logs, mis
     assert (found.verdict, found.probability, found.q_value) == (mine["verdict"], mine["probability"], mine["q_value"])
 
 
+@pytest.mark.slow
 def test_what_accounts_are_called_and_who_is_planted_changes_nothing(base, tmp_path):
     planted = plant(Point(12, 30), 0, base.here, tmp_path, seed=0, key=KEY)
     names = {name: f"{'!z'[number % 2]}{number}" for number, name in enumerate(sorted(planted.members))}

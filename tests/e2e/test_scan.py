@@ -166,6 +166,7 @@ def same_findings(one, other):
     return content(one) == content(other)
 
 
+@pytest.mark.slow
 def test_threads_batches_files_and_row_order_change_nothing(demo, stillwatch, tmp_path):
     exchanges = pa.concat_tables([pq.read_table(f) for f in sorted((demo.traffic / "exchanges").iterdir())])
     order = pc.sort_indices(pa.table({"key": [hash_of(i) for i in exchanges["exchange_id"].to_pylist()]}),
@@ -188,6 +189,7 @@ def hash_of(text):
     return int.from_bytes(text.encode()[-6:][::-1], "big")
 
 
+@pytest.mark.slow
 def test_a_detection_can_fail_a_scheduled_run(demo, stillwatch, tmp_path):
     done = stillwatch("scan", demo.traffic / "exchanges", "--accounts", demo.traffic / "accounts.parquet", "--out",
                       tmp_path / "findings", "--fail-on-finding", "--quiet")
@@ -196,6 +198,7 @@ def test_a_detection_can_fail_a_scheduled_run(demo, stillwatch, tmp_path):
     assert none.code == 0
 
 
+@pytest.mark.slow
 def test_too_few_decoys_detect_nothing_and_say_why(demo, stillwatch, tmp_path):
     done = stillwatch("scan", demo.traffic / "exchanges", "--accounts", demo.traffic / "accounts.parquet", "--out",
                       tmp_path / "findings", "--decoys", 3, "--json")

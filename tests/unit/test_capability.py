@@ -118,6 +118,7 @@ def test_the_shipped_model_is_small_plain_and_knows_the_vocabulary() -> None:
     assert load_model().classes == tuple(CAPABILITY)
 
 
+@pytest.mark.slow
 def test_training_gives_the_same_bytes_in_every_process(tmp_path: Path) -> None:
     made = []
     written = CONTENT.joinpath("written.jsonl").read_text("utf-8").splitlines(keepends=True)

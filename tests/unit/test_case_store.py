@@ -195,6 +195,7 @@ def test_erasing_takes_an_id_out_where_it_is_a_word_of_its_own(store):
     assert [row["account_id"] for row in desk.show_case(store, case)["accounts"]] == ["b", "c", None, None]
 
 
+@pytest.mark.slow
 def test_erasing_says_so_where_another_process_keeps_old_pages(store):
     case = opened(store, names(0, 5))
     with store.reading() as connection:
