@@ -17,7 +17,7 @@ from stillwatch.ingest.answers import answer_of
 from stillwatch.ingest.bodies import body_columns
 from stillwatch.ingest.content import conversation, text_of
 from stillwatch.ingest.credentials import credential_digest, find_credential, split_path
-from stillwatch.ingest.extras import without_addresses
+from stillwatch.ingest.extras import filled, without_addresses
 from stillwatch.ingest.headers import client_address, fingerprint, headers_of, kept_headers
 from stillwatch.ingest.http import SOME_CALL, operation_of
 from stillwatch.ingest.jsontext import json_of
@@ -163,7 +163,7 @@ def _says(fields: Mapping[str, Any]) -> set[Any]:
 def _held(value: Any) -> Any:
     """A copy without what is empty."""
     if isinstance(value, dict):
-        return {name: item for name, item in value.items() if item not in (None, "", {}, [])}
+        return filled(value)
     if isinstance(value, list):
         return [held for item in value if (held := _held(item))]
     return value

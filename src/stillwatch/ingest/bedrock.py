@@ -11,7 +11,7 @@ from typing import Any
 
 from stillwatch.ingest.answers import answer_of, usage_of
 from stillwatch.ingest.bodies import body_columns
-from stillwatch.ingest.extras import without_addresses, without_emails
+from stillwatch.ingest.extras import filled, without_addresses, without_emails
 from stillwatch.ingest.jsontext import json_of
 from stillwatch.ingest.model import ELSEWHERE, Example, OutOfScope, Row
 from stillwatch.settings import DeploymentKey
@@ -68,8 +68,7 @@ class BedrockFormat:
         if operation == "chat" and row.get("prompt") is None and _is_embedding(row.get("model")):
             row["operation"] = "embeddings"
         rest["input"], rest["output"] = sent, answer
-        row["extra"] = without_addresses({name: value for name, value in rest.items()
-                                          if value not in (None, "", {}, [])}, key)
+        row["extra"] = without_addresses(filled(rest), key)
         if elsewhere:
             row[ELSEWHERE] = elsewhere
         return row

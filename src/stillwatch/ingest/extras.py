@@ -21,7 +21,7 @@ from stillwatch.ingest.credentials import REMOVED, is_guarded, scrub_text
 from stillwatch.ingest.model import BadRecord
 from stillwatch.settings import DeploymentKey
 
-__all__ = ["dump", "encode", "hide_addresses", "without_addresses", "without_emails"]
+__all__ = ["dump", "encode", "filled", "hide_addresses", "without_addresses", "without_emails"]
 
 _EMAIL = re.compile(r"[A-Za-z0-9._%+\-]{1,64}@(?:[A-Za-z0-9\-]{1,63}\.)+[A-Za-z]{2,24}")
 _ADDRESS = re.compile(r"(?<![0-9A-Fa-f:.\-])(?:[0-9]{1,3}(?:\.[0-9]{1,3}){3}"
@@ -139,6 +139,11 @@ def hide_addresses(text: str, key: DeploymentKey) -> str:
         return "ip:" + _digest(key, "ip", str(address))
 
     return _ADDRESS.sub(hidden, text)
+
+
+def filled(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields that hold something."""
+    return {name: value for name, value in fields.items() if value not in (None, "", {}, [])}
 
 
 def without_addresses(value: Any, key: DeploymentKey) -> Any:

@@ -12,7 +12,7 @@ from typing import Any
 from stillwatch.ingest.answers import answer_of, usage_of
 from stillwatch.ingest.bodies import body_columns
 from stillwatch.ingest.credentials import REMOVED, credential_digest, find_credential, split_path
-from stillwatch.ingest.extras import without_addresses
+from stillwatch.ingest.extras import filled, without_addresses
 from stillwatch.ingest.headers import client_address, fingerprint, headers_of, kept_headers
 from stillwatch.ingest.http import SOME_CALL, HttpFormat, operation_of
 from stillwatch.ingest.jsontext import json_of
@@ -62,8 +62,7 @@ class KongFormat:
         rest["ai"] = {**_without_originals(block), name: plugin, **({"request": sent} if sent else {})}
         if kept:
             rest["request"] = kept
-        row["extra"] = without_addresses({field: value for field, value in rest.items()
-                                          if value not in (None, "", {}, [])}, key)
+        row["extra"] = without_addresses(filled(rest), key)
         return row
 
     def examples(self) -> Sequence[Example]:
@@ -129,7 +128,7 @@ def _request(rest: dict[str, Any], body: Any, row: Row, key: DeploymentKey) -> t
     for name in ("uri", "url", "querystring"):
         request.pop(name, None)
     kept = {"url": shown, "headers": kept_headers(headers, key), "header_order": list(order), **request}
-    return left, {name: value for name, value in kept.items() if value not in (None, "", {}, [])}
+    return left, filled(kept)
 
 
 def _answer(rest: dict[str, Any], body: Any, plugin: dict[str, Any], row: Row) -> None:

@@ -15,6 +15,7 @@ import orjson
 
 from stillwatch.ingest.answers import answer_of, usage_of
 from stillwatch.ingest.bodies import body_columns
+from stillwatch.ingest.extras import filled
 from stillwatch.ingest.headers import client_address, fingerprint
 from stillwatch.ingest.model import OUT_OF_SCOPE, BadRecord, Example, OutOfScope, Row
 from stillwatch.ingest.values import to_micros
@@ -86,7 +87,7 @@ class LiteLLMFormat:
         _times(rest, row)
         if operation is None and row.get("turn") is not None:
             row["operation"] = "chat"
-        row["extra"] = {name: value for name, value in rest.items() if value not in (None, "", {}, [])}
+        row["extra"] = filled(rest)
         return row
 
     def examples(self) -> Sequence[Example]:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from stillwatch.ingest.credentials import credential_digest, find_credential, split_path
-from stillwatch.ingest.extras import without_addresses
+from stillwatch.ingest.extras import filled, without_addresses
 from stillwatch.ingest.headers import client_address, fingerprint, headers_of, kept_headers
 from stillwatch.ingest.http import SOME_CALL, operation_of
 from stillwatch.ingest.jsontext import json_of
@@ -77,8 +77,7 @@ class OcsfFormat:
         _request(rest, row, key)
         if row["status"] in (None, 0, "0"):
             row["status"] = None
-        row["extra"] = without_addresses({name: value for name, value in rest.items()
-                                          if value not in (None, "", {}, [])}, key)
+        row["extra"] = without_addresses(filled(rest), key)
         return row
 
     def examples(self) -> Sequence[Example]:
@@ -133,7 +132,7 @@ def _request(rest: dict[str, Any], row: Row, key: DeploymentKey) -> None:
         request["url"] = {**{name: value for name, value in url.items() if name not in ("query_string", "path")},
                           "url_string": shown}
     request["http_headers"] = kept_headers(headers, key)
-    rest["http_request"] = {name: value for name, value in request.items() if value not in (None, "", {}, [])}
+    rest["http_request"] = filled(request)
     named = _look(rest, "api.operation")
     found = operation_of(request.get("http_method"), path, None) if path else None
     if found in (None, SOME_CALL) and isinstance(named, str):

@@ -13,7 +13,7 @@ from typing import Any
 
 from stillwatch.ingest.content import tool_names
 from stillwatch.ingest.credentials import credential_digest, find_credential
-from stillwatch.ingest.extras import without_addresses
+from stillwatch.ingest.extras import filled, without_addresses
 from stillwatch.ingest.headers import client_address, fingerprint
 from stillwatch.ingest.jsontext import json_of
 from stillwatch.ingest.model import OUT_OF_SCOPE, BadRecord, Example, OutOfScope, Row
@@ -196,8 +196,7 @@ def _row(seen: Telemetry, attributes: dict[str, Any], events: Sequence[Telemetry
     row["latency_ms"] = _latency(seen)
     kept = {"name": seen.name, "attributes": attributes, "resource": seen.resource, **seen.rest,
             "events": [event.rest for event in events if event.rest and event is not seen]}
-    row["extra"] = without_addresses({name: value for name, value in kept.items() if value not in (None, "", {}, [])},
-                                     key)
+    row["extra"] = without_addresses(filled(kept), key)
     return row
 
 

@@ -97,8 +97,7 @@ def _codes(column: pa.ChunkedArray) -> tuple[pa.Array, Ints]:
     """Distinct strings in sorted order, and each row's place among them."""
     coded = column.combine_chunks().dictionary_encode()
     order = pc.sort_indices(coded.dictionary).to_numpy()
-    place = np.empty(len(order), dtype=np.int64)
-    place[order] = np.arange(len(order))
+    place = _places(order)
     return coded.dictionary.take(pa.array(order)), place[coded.indices.to_numpy(zero_copy_only=False)]
 
 
@@ -136,10 +135,15 @@ def _colours(account: Ints, value: Ints, count: Ints, accounts: int, values: int
 
 def _ranked(colour: Colours) -> tuple[Ints, Ints]:
     """Codes in order of their colours, ties as they were; and each one's place in that order."""
-    order = np.argsort(colour, kind="stable")
+    order = np.argsort(colour, kind="stable").astype(np.int64)
+    return order, _places(order)
+
+
+def _places(order: Ints) -> Ints:
+    """Each code's place in an order of codes."""
     place = np.empty(len(order), dtype=np.int64)
     place[order] = np.arange(len(order))
-    return order.astype(np.int64), place
+    return place
 
 
 def _gather(index: Ints, colour: npt.NDArray[np.uint64], size: int) -> npt.NDArray[np.uint64]:

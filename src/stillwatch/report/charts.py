@@ -17,7 +17,7 @@ from math import ceil, isfinite
 from stillwatch.report.clean import cut
 from stillwatch.report.numbers import count, date
 
-__all__ = ["Bar", "Day", "activity", "bars", "frame", "waterfall", "written"]
+__all__ = ["Bar", "Day", "activity", "bars", "ends", "frame", "waterfall", "written"]
 
 _ROW = 40
 _PANEL = 84
@@ -110,8 +110,7 @@ def activity(days: Sequence[Day], *, ident: str, title: str, marker: datetime | 
     body = "".join(_panel(values, head, number * _PANEL, f"bar series{number}")
                    for number, (head, values) in enumerate(zip(heads, panels, strict=True)))
     bottom = len(panels) * _PANEL
-    body += (f'<text class="quiet" x="0" y="{bottom + 14}">{date(first)}</text>'
-             f'<text class="quiet" x="100%" y="{bottom + 14}" text-anchor="end">{date(last)}</text>')
+    body += ends(first, last, bottom)
     desc = f"Exchanges, {date(first)} to {date(last)}, UTC. " + ". ".join(heads) + "."
     if marker is not None and spans[0].day <= marker <= last + timedelta(days=1):
         at = (marker - spans[0].day) / timedelta(days=width * len(spans)) * 100
@@ -155,6 +154,12 @@ def _panel(values: Sequence[int], head: str, top: int, style: str) -> str:
             f'<svg x="0" y="{top + 24}" width="100%" height="{_PANEL - 34}" viewBox="0 0 {len(values)} 100"'
             f' preserveAspectRatio="none" aria-hidden="true"><path class="{style}" d="{path}"/></svg>'
             f'<line class="axis" x1="0" x2="100%" y1="{top + _PANEL - 9}" y2="{top + _PANEL - 9}"/>')
+
+
+def ends(first: datetime, last: datetime, bottom: int) -> str:
+    """The first and the last day, below a drawing that reaches down to ``bottom``."""
+    return (f'<text class="quiet" x="0" y="{bottom + 14}">{date(first)}</text>'
+            f'<text class="quiet" x="100%" y="{bottom + 14}" text-anchor="end">{date(last)}</text>')
 
 
 def written(value: str, limit: int) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import ceil, isfinite
 
-from stillwatch.report.charts import frame, written
+from stillwatch.report.charts import ends, frame, written
 from stillwatch.report.numbers import date, surely
 
 __all__ = ["Hour", "Phase", "Stay", "hours", "mix", "stays"]
@@ -74,7 +74,7 @@ def hours(given: Sequence[Hour], *, ident: str, title: str, of: int) -> str:
     high = len(rows) * _ROW
     body = (f'<svg x="0" y="0" width="100%" height="{high}" viewBox="0 0 {columns} {len(rows)}"'
             ' preserveAspectRatio="none" aria-hidden="true">'
-            f'<rect class="track" width="{columns}" height="{len(rows)}"/>{paths}</svg>') + _ends(first, last, high)
+            f'<rect class="track" width="{columns}" height="{len(rows)}"/>{paths}</svg>') + ends(first, last, high)
     unit = "an hour" if width == 1 else f"in {width} hours"
     desc = (f"{len(rows)} of {of:,} accounts, {date(first)} to {date(last)}, UTC: up to {busiest:,} exchanges {unit}"
             f" each; active in {len(cells) / (columns * len(rows)):.0%} of the cells.")
@@ -97,7 +97,7 @@ def mix(phases: Sequence[Phase], *, ident: str, title: str) -> str:
     kinds = sorted(peak, key=lambda kind: (-peak[kind], kind))
     body = "".join(_band(kind, known, first, last, number * _BAND) for number, kind in enumerate(kinds[:_MOST_KINDS]))
     bottom = len(kinds[:_MOST_KINDS]) * _BAND
-    body += _ends(first, last, bottom)
+    body += ends(first, last, bottom)
     desc = "; ".join(f"{kind}: {_told(kind, known)}" for kind in kinds[:_MOST_KINDS])
     if len(kinds) > _MOST_KINDS:
         desc += f"; and {len(kinds) - _MOST_KINDS} kinds with less"
@@ -154,9 +154,4 @@ def stays(accounts: Sequence[Stay], *, ident: str, title: str, of: int) -> str:
     begun = sum((stay.first - first).total_seconds() <= 0.1 * whole for stay in ordered)
     desc = (f"{len(ordered)} of {of:,} accounts, each from its first to its last attributed exchange, {date(first)} to"
             f" {date(last)}, UTC. {begun} of them began within the first tenth of that time.")
-    return frame(body + _ends(first, last, bottom), ident=ident, title=title, desc=desc, height=bottom + 20)
-
-
-def _ends(first: datetime, last: datetime, bottom: int) -> str:
-    return (f'<text class="quiet" x="0" y="{bottom + 14}">{date(first)}</text>'
-            f'<text class="quiet" x="100%" y="{bottom + 14}" text-anchor="end">{date(last)}</text>')
+    return frame(body + ends(first, last, bottom), ident=ident, title=title, desc=desc, height=bottom + 20)
