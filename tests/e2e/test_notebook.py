@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 import nbformat
@@ -32,8 +33,9 @@ def test_the_notebook_runs_and_shows_what_it_says(notebook, tmp_path, monkeypatc
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
     client = NotebookClient(notebook, timeout=900, kernel_name="python3", resources={"metadata": {"path": tmp_path}})
     client.km = client.create_kernel_manager()
-    client.km.transport = "ipc"  # no port is opened
-    client.execute()
+    with tempfile.TemporaryDirectory(prefix="k") as sockets:  # no port is opened; names of sockets must be short
+        client.km.transport, client.km.ip = "ipc", f"{sockets}/k"
+        client.execute()
     shown = [[output.get("text", "") + str(output.get("data", {}).get("text/plain", "")) for output in cell.outputs]
              for cell in code_of(notebook)]
     text = "\n".join(part for parts in shown for part in parts)
