@@ -5,7 +5,7 @@ OUT := demo-output
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: install demo test test-all check format docs bench scoreboard oracles data models clean
+.PHONY: install demo test test-all check format docs site bench scoreboard oracles data models clean
 
 install: $(STAMP)
 
@@ -66,6 +66,11 @@ oracles:
 docs: install
 	$(BIN)/python tools/render_docs.py
 
+# The documentation as a site in site/, which a browser reads from the folder; a broken link is an error.
+site: install docs
+	$(BIN)/python -m mkdocs build --strict --quiet
+	@echo "Site: site/index.html"
+
 # What is shipped and made from other data: networks, the content model, the explanations' densities.
 data: install
 	$(BIN)/python tools/refresh_networks.py
@@ -79,4 +84,4 @@ format: install
 	$(BIN)/ruff check --fix .
 
 clean:
-	rm -rf $(VENV) .oracles demo-output .scoreboard .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .oracles demo-output site .scoreboard .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -62,12 +62,16 @@ actors:
 """
 
 
+ANCHORS = {"ActorParameters": "every-actor"}
+"""Where a block stands that has no heading of its name."""
+
+
 def shown_type(kind: Any) -> str:
     """A type as a person says it."""
     if kind is None or kind is NoneType:
         return "nothing"
     if isinstance(kind, type) and issubclass(kind, BaseModel):
-        return f"[{kind.__name__}](#{kind.__name__.lower()})"
+        return f"[{kind.__name__}](#{ANCHORS.get(kind.__name__, kind.__name__.lower())})"
     origin, arguments = get_origin(kind), get_args(kind)
     if origin is tuple:
         return f"list of {shown_type(arguments[0])}"
