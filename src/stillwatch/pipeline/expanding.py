@@ -72,15 +72,18 @@ def _popular(opened: Opened, seeds: Any, rules: Rules) -> int:
 def _lead(opened: Opened, lead: Lead, names: Sequence[str], round_of: dict[int, int]) -> dict[str, Any]:
     incidence, account = opened.incidence, opened.name(lead.account)
     groups = opened.groups_of(account)
+    group = names[lead.pool] if lead.pool >= 0 else None
     rows = [opened.membership(row["group_id"], account) for row in groups]
     members = [row for row in rows if row is not None]
     member = next((row for row in members if row["victim"]), members[0] if members else None)
+    # What speaks against its place in another group says nothing of this link.
+    linked_by = next((row for row in members if row["campaign_id"] == group), None)
     campaigns = [opened.campaign[row["group_id"]] for row in groups if row["group_id"] in opened.campaign]
     values = rarest(incidence, lead.values, _A_FAMILY)
     label = opened.labels(values)
     against = spoken_against(incidence, lead.bits, seen_families(incidence, lead.account))
-    if member is not None and member["against"]:
-        against = member["against"]
+    if linked_by is not None and linked_by["against"]:
+        against = linked_by["against"]
     order = np.argsort(-lead.bits, kind="stable")
     return {
         "account": account,
@@ -88,7 +91,7 @@ def _lead(opened: Opened, lead: Lead, names: Sequence[str], round_of: dict[int, 
         "round": lead.round,
         "via": opened.name(lead.via),
         "via_round": round_of.get(lead.via, 0),
-        "group": names[lead.pool] if lead.pool >= 0 else None,
+        "group": group,
         "bits": float(lead.bits.sum()),
         "families": [{"family": incidence.families[f], "bits": float(lead.bits[f])} for f in order if lead.bits[f] > 0],
         "tie_bits": lead.tie,
