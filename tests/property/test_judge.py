@@ -1,5 +1,7 @@
 """q-values, decoys, streams and explanations against what they are defined to be."""
 
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -212,3 +214,12 @@ def test_a_missing_feature_says_nothing_and_a_swapped_name_swaps_the_verdict():
     values = {"x": 0.9, "y": 0.2}
     assert fitted.weigh(values, 1 / 3)[0].verdict == "distillation"
     assert swapped.weigh(values, 1 / 3)[0].verdict == "enterprise"
+
+
+@pytest.mark.parametrize("prior", [0.05, 0.5])
+def test_looking_at_several_tempers_at_once_is_looking_at_each(prior):
+    fitted = fit(examples(500, 3), FEATURES)
+    tempers = (0.1, 0.45, 1.0)
+    for values in ({"x": 0.2, "y": 0.7}, {"x": 0.9}, {}):
+        each = [replace(fitted, temper=temper, blind_temper=temper).guilt(values, prior) for temper in tempers]
+        assert fitted.guilt_at(values, prior, tempers) == pytest.approx(each, abs=1e-12)

@@ -6,6 +6,7 @@ import pytest
 from link_traffic import FAMILIES, ordinary, paid, precision_recall, sightings, worded
 from stillwatch.link import MIN_MEMBERS, encode
 from stillwatch.link.cells import cells_of
+from stillwatch.link.choose import settled_of
 from stillwatch.link.evidence import evidence, stock_of
 from stillwatch.link.membership import belonging
 from stillwatch.link.settle import describe, membership_matrix, settle
@@ -132,3 +133,23 @@ def test_a_described_group_adds_up(seed):
     odds = np.log2(group.probability / (1 - group.probability))
     known = group.probability < 1 - 1e-9
     np.testing.assert_allclose(odds[known], (group.bits.sum(axis=1) - np.log2(cells.accounts / size))[known], rtol=1e-4)
+
+
+@pytest.mark.parametrize("seed", [3, 8, 21])
+def test_those_who_show_two_things_are_found_among_more_who_show_one(seed):
+    """A community may hold a whole operation of which fewer than half carry both of what its accounts share."""
+    rng = np.random.default_rng(seed)
+    rows = ordinary(rng, 3000)
+    both = set(range(14))
+    for i in range(40):
+        rows += [(f"c{i}", "agent", f"agent{rng.zipf(1.6) % 30}", 5)]
+        rows += [(f"c{i}", "card", "one card" if i in both or i < 27 else f"c{i}own", 1)]
+        rows += [(f"c{i}", "ip", "one address" if i in both or i >= 27 else f"c{i}home", 3)]
+    rows += [(f"o{i}", "card", "one card", 1) for i in range(8)]
+    rows += [(f"o{i}", "ip", "one address", 1) for i in range(100, 108)]
+    cells = cells_of(encode(sightings(rows), FAMILIES))
+    names = np.array(cells.incidence.accounts.to_pylist())
+    operation = np.flatnonzero(np.char.startswith(names, "c"))
+    assert not settle(cells, [operation])
+    (core,) = (group.members for group in settled_of(cells, [operation]).cores)
+    assert {f"c{i}" for i in both} <= set(names[core].tolist()) <= {f"c{i}" for i in range(40)}

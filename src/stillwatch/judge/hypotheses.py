@@ -102,12 +102,9 @@ class Explanations:
         ``prior`` is that of distillation; the others share the rest equally.
         """
         verdicts = [*self.mean, _UNDETERMINED]
-        others = (1.0 - prior) / (len(verdicts) - 1)
         temper = self.temper if reads_text(values) else self.blind_temper
         fits = np.array([temper * self.joint(verdict, values) for verdict in verdicts])
-        weight = fits + np.log([prior if v == "distillation" else others for v in verdicts])
-        weight = np.exp(weight - weight.max())
-        weight /= weight.sum()
+        weight = _posterior(fits, verdicts, prior)
         said: dict[str, Weighed] = {}
         for verdict, probability, fitted in zip(verdicts, weight.tolist(), fits.tolist(), strict=True):
             name = _UNDETERMINED if verdict == ORDINARY else verdict
@@ -118,6 +115,14 @@ class Explanations:
     def guilt(self, values: Mapping[str, float], prior: float) -> float:
         """Posterior probability of distillation."""
         return next(w.probability for w in self.weigh(values, prior) if w.verdict == "distillation")
+
+    def guilt_at(self, values: Mapping[str, float], prior: float, tempers: Sequence[float]) -> Floats:
+        """What ``guilt`` would be at each of the tempers; the densities are looked at once."""
+        verdicts = [*self.mean, _UNDETERMINED]
+        joint = np.array([self.joint(verdict, values) for verdict in verdicts])
+        each = _posterior(np.outer(tempers, joint), verdicts, prior)
+        guilty: Floats = each[:, verdicts.index("distillation")]
+        return guilty
 
     def ratio(self, values: Mapping[str, float], names: Sequence[str]) -> float | None:
         """Likelihood ratio of distillation against all other explanations alike, on the named features alone.
@@ -166,6 +171,15 @@ class Explanations:
         return Explanations(tuple(data["features"]), mean, scale, np.array(data["correlation"], dtype=np.float64),
                             float(data["degrees"]), float(data["temper"]), float(data["blind_temper"]),
                             data["made_from"])
+
+
+def _posterior(fits: Floats, verdicts: Sequence[str], prior: float) -> Floats:
+    """Posterior over the verdicts (the last axis of ``fits``, their log-likelihoods)."""
+    others = (1.0 - prior) / (len(verdicts) - 1)
+    weight = fits + np.log([prior if verdict == "distillation" else others for verdict in verdicts])
+    weight = np.exp(weight - weight.max(axis=-1, keepdims=True))
+    posterior: Floats = weight / weight.sum(axis=-1, keepdims=True)
+    return posterior
 
 
 def _rounded(values: Floats) -> list[float]:

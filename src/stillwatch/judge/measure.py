@@ -38,6 +38,7 @@ FEATURES: Mapping[str, str] = {
     "long_prompts": "mean decile of the requests' length among all exchanges' (0 to 1)",
     "thinking": "mean decile of the reasoning tokens among all exchanges that have some (0 to 1)",
     "with_tools": "share of the requests that offer tools",
+    "new_accounts": "how new the accounts were when their part of the work began: mean of 30 / (30 + age in days)",
     "varied_prompts": "spread of the requests' length against everybody's: r / (1 + r) for r times as wide",
     "by_network": "network evidence for the median member: b / (b + 10) for b bits",
     "by_client": "client evidence for the median member, likewise",
@@ -53,7 +54,9 @@ CONTENT = ("harvest", "long_answers", "thinking", "varied_prompts")
 _HOUR_US = 3_600_000_000
 _SESSION_US = 30 * 60 * 1_000_000
 _WEEK_US = 7 * 24 * _HOUR_US
+_DAY_US = 24 * _HOUR_US
 _HALF_BITS = 10.0
+_NEW_DAYS = 30.0  # an account of this age is half new
 
 
 @dataclass
@@ -106,6 +109,7 @@ def measure(engine: Engine, own: Relation, members: pa.Table, around: Surroundin
                 groups[name].features[f"by_{family}"] = max(worth, 0.0) / (max(worth, 0.0) + _HALF_BITS)
     if around.accounts is not None:
         _sign_ups(members, around.accounts, groups)
+        _ages(engine, own, around.accounts, groups)
     return groups
 
 
@@ -298,3 +302,16 @@ def _sign_ups(members: pa.Table, accounts: pa.Table, groups: dict[str, Measured]
         if len(times):
             within = np.searchsorted(times, times + _WEEK_US, side="right") - np.arange(len(times))
             features["sign_up_burst"] = float(within.max() / len(times))
+
+
+def _ages(engine: Engine, own: Relation, accounts: pa.Table, groups: dict[str, Measured]) -> None:
+    """How new accounts are when they begin on the group's work."""
+    opened = accounts.select(["account_id", "created_at"]).filter(pc.is_valid(accounts["created_at"]))
+    began = engine.arrow(own.group_by("group_id", "account_id").agg(first=own.ts_us.min()))
+    joined = began.join(opened, "account_id", join_type="inner").sort_by([("group_id", "ascending"),
+                                                                          ("account_id", "ascending")])
+    age = (joined["first"].to_numpy() - pc.cast(joined["created_at"], pa.int64()).to_numpy()) / _DAY_US
+    new = pa.array(_NEW_DAYS / (_NEW_DAYS + np.maximum(age, 0.0)))
+    meant = joined.append_column("new", new).group_by("group_id", use_threads=False).aggregate([("new", "mean")])
+    for row in meant.to_pylist():
+        groups[row["group_id"]].features["new_accounts"] = row["new_mean"]

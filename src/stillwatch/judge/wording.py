@@ -51,6 +51,8 @@ _PLAIN: Mapping[str, tuple[str, str]] = {
     "long_prompts": ("requests are longer than most", "requests are shorter than most"),
     "thinking": ("models reason longer than for most", "models reason less than for most"),
     "with_tools": ("most requests offer tools", "few requests offer tools"),
+    "new_accounts": ("accounts were new when their part of the work began",
+                     "accounts were in use long before this work"),
     "varied_prompts": ("requests are of many lengths", "requests are of nearly one length"),
     "by_network": ("networks tie the accounts", "networks hardly tie the accounts"),
     "by_client": ("clients tie the accounts", "clients hardly tie the accounts"),

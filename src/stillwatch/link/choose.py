@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse as sp
@@ -14,36 +15,52 @@ from stillwatch.link.operations import operations
 from stillwatch.link.pairs import Floats
 from stillwatch.link.settle import Group, alike, describe, membership_matrix, settle
 
-__all__ = ["choose", "groups_of"]
+__all__ = ["Settled", "choose", "settled_of"]
 
 _RECURS = 0.5  # Jaccard index from which a group of one proposal is found again in another
 
 
-def groups_of(cells: Cells, proposals: Iterable[Sequence[Ints]], seed: int) -> list[Group]:
-    """Settle every list of proposals by itself, and choose among what came out; strongest first."""
-    return choose(cells, (describe(cells, settle(cells, proposed)) for proposed in proposals), seed)
+@dataclass(frozen=True)
+class Settled:
+    """What a list of proposals came to: groups, and what else was found in those that were given up."""
+
+    groups: Sequence[Group]
+    cores: Sequence[Group]
 
 
-def choose(cells: Cells, settled: Iterable[Sequence[Group]], seed: int) -> list[Group]:
+def settled_of(cells: Cells, proposed: Sequence[Ints]) -> Settled:
+    """Settle a list of proposals, then what stays of each of them that loses half of its members at once.
+
+    A community may be a whole operation of which fewer than half show two things that others share: they are a group,
+    and nobody proposed them alone.
+    """
+    cores: list[Ints] = []
+    groups = describe(cells, settle(cells, proposed, cores=cores))
+    return Settled(groups, describe(cells, settle(cells, cores)))
+
+
+def choose(cells: Cells, settled: Iterable[Settled], seed: int) -> list[Group]:
     """Choose among lists of settled groups, take apart what is run apart, and settle that together; strongest first.
 
     Groups are taken from the densest evidence a member down; one of which more than half is taken already is left
-    out: unions of what has nothing in common are less dense than their parts. In how many of the lists a group
+    out: unions of what has nothing in common are less dense than their parts. Cores come last, and only where nobody
+    else's members are: the core of a group that is there is dense, and no other group. In how many of the lists a group
     is found again is its stability (stability selection; Meinshausen & Bühlmann 2010). It is reported and
     decides nothing: a campaign may show at one resolution alone, and what chance makes is for decoys to say.
     """
-    pool: list[tuple[float, int, Ints]] = []
+    pool: list[tuple[bool, float, Ints, int]] = []
     lists = 0
-    for lists, groups in enumerate(settled, start=1):
-        pool += [(group.score / len(group.members), lists, group.members) for group in groups]
+    for lists, found in enumerate(settled, start=1):
+        for late, groups in ((False, found.groups), (True, found.cores)):
+            pool += [(late, -group.score / len(group.members), group.members, lists) for group in groups]
     if not pool:
         return []
-    pool.sort(key=lambda entry: (-entry[0], entry[2].tolist(), entry[1]))
+    pool.sort(key=lambda entry: (*entry[:2], entry[2].tolist(), entry[3]))
     members = [entry[2] for entry in pool]
     taken = np.zeros(cells.accounts, dtype=bool)
     kept, stability = [], []
     for group, others in zip(members, alike(members, _RECURS), strict=True):
-        times = len({pool[other][1] for other in others})
+        times = len({pool[other][3] for other in others})
         if taken[group].mean() <= 0.5:
             kept.append(group)
             stability.append(times / lists)

@@ -9,7 +9,7 @@ evidence (``settle``) and are compared with decoys.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from operator import itemgetter
@@ -22,8 +22,7 @@ from stillwatch.link.cells import Cells
 from stillwatch.link.incidence import Ints
 from stillwatch.link.pairs import Floats
 
-__all__ = ["Graph", "communities", "graph_of", "is_large", "leiden", "plans", "proposals", "resolutions",
-           "steps"]
+__all__ = ["Graph", "communities", "graph_of", "is_large", "leiden", "plans", "resolutions", "steps"]
 
 _FINEST = 200
 """Accounts a unit of resolution: the ladder rises until a campaign of about this many is a community of its own."""
@@ -148,8 +147,3 @@ def plans(cells: Cells, seed: int) -> list[Callable[[], list[Ints]]]:
     wanted = steps(cells.accounts, len(cells.account))
     graphs = {way: graph_of(cells, balanced if way else plain) for way in {way for way, _ in wanted}}
     return [partial(communities, graphs[way], resolution, seed) for way, resolution in wanted]
-
-
-def proposals(cells: Cells, seed: int) -> Iterator[list[Ints]]:
-    """The lists of ``plans``, one by one."""
-    return (plan() for plan in plans(cells, seed))

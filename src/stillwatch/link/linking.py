@@ -12,12 +12,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from stillwatch.link.cells import cells_of
-from stillwatch.link.choose import choose
+from stillwatch.link.choose import Settled, choose, settled_of
 from stillwatch.link.cocluster import is_large, plans
 from stillwatch.link.incidence import Incidence, Ints, encode
 from stillwatch.link.learn import LinkModel, learn, weigh
 from stillwatch.link.pairs import Floats, Pairs, choose_edges, share_pairs
-from stillwatch.link.settle import MIN_MEMBERS, Group, describe, settle
+from stillwatch.link.settle import MIN_MEMBERS, Group, describe
 from stillwatch.schema import EDGES, GROUPS, conform
 from stillwatch.settings import DeploymentKey
 
@@ -88,8 +88,8 @@ def find_groups(incidence: Incidence, seed: int) -> list[Group]:
     cells = cells_of(incidence)
     lists = plans(cells, seed)
 
-    def settled(plan: Callable[[], list[Ints]]) -> list[Group]:
-        return describe(cells, settle(cells, plan()))
+    def settled(plan: Callable[[], list[Ints]]) -> Settled:
+        return settled_of(cells, plan())
 
     if not is_large(cells):
         return choose(cells, map(settled, lists), seed)

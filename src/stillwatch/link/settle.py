@@ -79,7 +79,8 @@ def membership_matrix(cells: Cells, groups: Sequence[Ints]) -> sp.csr_array:
     return matrix
 
 
-def settle(cells: Cells, groups: Sequence[Ints], rivals: Sequence[int] | None = None) -> list[Ints]:
+def settle(cells: Cells, groups: Sequence[Ints], rivals: Sequence[int] | None = None, *,
+           cores: list[Ints] | None = None) -> list[Ints]:
     """Let groups take in and let go of accounts, all at once, until little changes.
 
     An account belongs where its evidence exceeds the prior log2(accounts / members) by three bits; it may belong
@@ -87,7 +88,8 @@ def settle(cells: Cells, groups: Sequence[Ints], rivals: Sequence[int] | None = 
     else is judged, since what it claimed as its stock is free again.
 
     ``rivals`` gives each group a number; of groups with the same number an account belongs to the one that explains it
-    best. Without it every group is for itself.
+    best. Without it every group is for itself. To ``cores`` is added what would have stayed of each group that was
+    taken out.
     """
     losing = True
     rival = np.arange(len(groups)) if rivals is None else np.asarray(rivals, dtype=np.int64)
@@ -108,6 +110,9 @@ def settle(cells: Cells, groups: Sequence[Ints], rivals: Sequence[int] | None = 
             if losing:
                 break
         if losing:
+            if cores is not None:
+                left = _split(seen.account[inside & seen.member], seen.group[inside & seen.member], len(groups))
+                cores += [core for core, few in zip(left, stay * 2 < size, strict=True) if few]
             groups, rival = _kept(groups, rival, (stay * 2 >= size).tolist())
             continue
         new = _split(seen.account[inside], seen.group[inside], len(groups))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -134,8 +134,7 @@ def log_scores(known: Sequence[Example], features: Sequence[str],
             continue
         fitted = _fitted(rest, features)
         for e in mine:
-            guilty = np.array([replace(fitted, temper=temper, blind_temper=temper).guilt(e.features, 0.5)
-                               for temper in tempers])
+            guilty = fitted.guilt_at(e.features, 0.5, tempers)
             right = guilty if label == "distillation" else 1.0 - guilty
             said.setdefault((reads_text(e.features), label == "distillation"), []).append(
                 np.log(np.maximum(right, 1e-12)).tolist())
