@@ -63,6 +63,9 @@ def _observed(row: Mapping[str, Any], evidence: Sequence[Mapping[str, Any]]) -> 
                     " task may make many exchanges.")
     if row["output_tokens"] is not None:
         said.append(f"The answers hold {plural(row['output_tokens'], 'token')}.")
+    if row.get("cost") is not None and row["cost"].amount is not None:
+        said.append(f"At the prices given, these tokens come to {row['cost'].said}: a size, not what anybody paid or"
+                    " lost.")
     kinds: dict[str, Mapping[str, Any]] = {}
     for item in evidence:
         if item["why"]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Mapping
 from html import unescape
 from math import isfinite
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -19,6 +21,8 @@ from stillwatch.report.disclose import disclose, identifiers
 from stillwatch.report.drawings import family_of
 from stillwatch.report.levels import INTERNAL, Disclosure
 from stillwatch.report.load import GRAPH_ACCOUNTS, Findings, load, only
+from stillwatch.report.prices import Prices, priced
+from stillwatch.report.reliability import reliability
 from stillwatch.report.screen import found_in
 from stillwatch.report.view import page
 from stillwatch.report.words import NOT_GUILTY, conclude, conditional_on, identity, name, standing
@@ -30,26 +34,28 @@ _KINDS = {"suspected": "suspected but not detected", "undetermined": "undetermin
           "innocent": "explained innocently"}
 
 
-def render_html(findings: Path, out: Path | None = None, terms: Disclosure = INTERNAL,
-                campaign: str | None = None) -> Path:
+def render_html(findings: Path, out: Path | None = None, terms: Disclosure = INTERNAL, campaign: str | None = None,
+                *, prices: Prices | None = None, decided: Mapping[str, Any] | None = None) -> Path:
     """Write the dossier of a findings folder and return where it is.
 
     By default that is ``report.html`` in the folder, or ``report-LEVEL.html`` at another level than the internal one.
-    ``terms`` say what is shown of the findings and for whom; ``campaign`` leaves one campaign of them. The page is
-    written beside its place and then moved there, so a failure leaves the old page; only its owner may read it, until
-    somebody decides otherwise. The same folder and terms give the same bytes. Raises ``UsageError`` for a folder, a
-    campaign or a place that is not there, ``InputError`` for findings that cannot be read, and ``StillwatchError``
-    where the finished page holds an identifier that its level forbids.
+    ``terms`` say what is shown of the findings and for whom; ``campaign`` leaves one campaign of them. ``prices`` add
+    what tokens come to, ``decided`` (``cases.desk.calibration``) the deployment's own record, which is internal. The
+    page is written beside its place and then moved there, so a failure leaves the old page; only its owner may read
+    it, until somebody decides otherwise. The same folder, terms and files give the same bytes. Raises ``UsageError``
+    for a folder, a campaign or a place that is not there, ``InputError`` for findings that cannot be read, and
+    ``StillwatchError`` where the finished page holds an identifier that its level forbids.
     """
     target = out if out is not None else findings / f"report{'' if terms.internal else f'-{terms.level}'}.html"
-    whole = only(load(findings), campaign)
+    whole = priced(only(load(findings), campaign), prices)
     if not terms.internal and found_in(terms.purpose or "", identifiers(whole)):
         raise UsageError("the purpose names an account, a value of the findings or an address",
                          remedy="say it without: it is printed on the page")
     env = _environment()
     # Below the internal level times are known to the day, and must not look as if they were midnight.
     env.filters["when"] = numbers.time if terms.internal else numbers.date
-    text = env.get_template("report.html.jinja").render(_context(disclose(whole, terms), terms))
+    text = env.get_template("report.html.jinja").render(
+        _context(disclose(whole, terms), terms) | reliability(decided if terms.internal else None))
     if not terms.internal:
         _check(text, whole, terms)
     if target.is_dir():
