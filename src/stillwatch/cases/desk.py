@@ -1,6 +1,6 @@
 """The analysts' desk: everything that is done with a case store, in one place."""
 
-from stillwatch.cases.acts import Opened, appeal, confirm, dismiss, note, open_case
+from stillwatch.cases.acts import Opened, appeal, confirm, dismiss, note, open_case, open_cases
 from stillwatch.cases.audited import calibration
 from stillwatch.cases.reading import history, list_cases, read_rulings, show_case
 from stillwatch.cases.regroup import erase, merge, remove_account, restore_account, split
@@ -25,6 +25,7 @@ __all__ = [
     "merge",
     "note",
     "open_case",
+    "open_cases",
     "open_store",
     "read_rulings",
     "remove_account",

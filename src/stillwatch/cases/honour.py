@@ -93,8 +93,8 @@ def _joined(rows: Sequence[dict[str, Any]], rulings: Rulings) -> list[dict[str, 
         others = found[row["case_id"]] - 1
         if row["case_id"] in joined and others:
             groups = f"{others} other group{'' if others == 1 else 's'}"
-            row = _adding(row, f"a person joined it with {groups} of these findings (case {row['case_id']}), and each is"
-                          " judged by itself")
+            row = _adding(row, f"a person joined it with {groups} of these findings (case {row['case_id']}), and each"
+                          " is judged by itself")
         told.append(row)
     return told
 

@@ -16,8 +16,8 @@ class Ruling:
     """One case. For a decided one, ``members`` and the evidence (bits by kind and value) are those of the decision.
 
     ``root`` is the same for all cases that came from one another by splitting and merging: the lowest number among
-    them. ``joined`` are the cases that were merged into it. ``least_bits`` is what weaker evidence may have been cut off
-    below then.
+    them. ``joined`` are the cases that were merged into it. ``least_bits`` is what weaker evidence may have been cut
+    off below then.
     """
 
     case_id: int

@@ -83,8 +83,9 @@ def _period(row: Mapping[str, Any]) -> str:
 
 def _inferred(row: Mapping[str, Any]) -> tuple[str, ...]:
     """What follows, if the assumptions beside each figure hold."""
-    said = [f"One operator runs these accounts: q = {q(row['q_value'])}, the share of groups with such a score that"
-            " chance alone would make.",
+    said = [f"These accounts are run together, not alike by chance: q = {q(row['q_value'])}, the share of groups with"
+            " such a score that chance alone would make. That it is one operator, and no class, tool or reseller, rests"
+            " on the explanations below.",
             f"The answers are wanted as training data: probability {surely(row['probability'])}."]
     kinds = [f"{name(one['capability'])} {surely(one['share'])}" for one in (row["capabilities"] or ())[:3]
              if one["capability"]]

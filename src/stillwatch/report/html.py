@@ -123,7 +123,7 @@ def _printed(value: object) -> object:
 def _bits(value: float | None, unit: str = "bits") -> str:
     if value is None or not isfinite(value):
         return "not known"
-    return f"{value:.1f} {unit}".rstrip()
+    return f"{value:,.1f} {unit}".rstrip()
 
 
 def _capital(text: str) -> str:

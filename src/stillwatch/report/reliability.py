@@ -82,8 +82,9 @@ def chart(bins: Sequence[tuple[Told, int]], *, ident: str, title: str, what: str
         return Markup()
     parts = []
     for level, anchor in ((0.0, "start"), (0.5, "middle"), (1.0, "end")):
+        if level:  # nought is written below, for both axes
+            parts.append(f'<text class="quiet" x="0" y="{_up(level) - 4}">{level:.0%}</text>')
         parts.append(f'<line class="axis" x1="0" x2="100%" y1="{_up(level)}" y2="{_up(level)}"/>'
-                     f'<text class="quiet" x="0" y="{_up(level) - 4}">{level:.0%}</text>'
                      f'<text class="quiet" x="{level:.0%}" y="{_HEIGHT + _TOP + 16}"'
                      f' text-anchor="{anchor}">{level:.0%}</text>')
     parts.append(f'<line class="ideal" x1="0" x2="100%" y1="{_up(0)}" y2="{_up(1)}"/>')
