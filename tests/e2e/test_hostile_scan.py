@@ -41,7 +41,7 @@ def write(folder):
         for field in ("account_id", "user_agent", "prompt"):
             stream.write(json.dumps({"ts": START.isoformat(), "account_id": "long", field: TEN_MB}) + "\n")
     with (folder / "accounts.csv").open("w", encoding="utf-8", newline="") as stream:
-        rows = csv.writer(stream, lineterminator="\n")
+        rows = csv.writer(stream, lineterminator="\n", quoting=csv.QUOTE_ALL)
         rows.writerow(("account_id", "created_at", "email_domain", "email_pattern", "payment_fingerprint", "referral",
                        "organization"))
         for number, name in enumerate(names):

@@ -70,11 +70,13 @@ def test_axe_finds_nothing(screen: str, browser: Browser, tmp_path: Path) -> Non
 
 @pytest.mark.slow
 def test_axe_finds_what_is_wrong(browser: Browser, tmp_path: Path) -> None:
-    (tmp_path / "bad.html").write_text("<html><body><img src='data:,'><p style='color:#aaa;background:#fff'>x</p>")
+    browser.look(1280, 900)
+    (tmp_path / "bad.html").write_text("<html><body><img src='data:,'><p style='color:#aaa;background:#fff'>some text"
+                                       "</p><button></button>")
     browser.open(tmp_path / "bad.html")
     browser.run(f"{axe()};0")
     found = browser.run("axe.run(document).then(found => found.violations.map(one => one.id))")
-    assert {"image-alt", "color-contrast", "html-has-lang", "document-title"} <= set(found)
+    assert {"image-alt", "color-contrast", "html-has-lang", "document-title", "button-name"} <= set(found)
 
 
 @pytest.mark.slow
