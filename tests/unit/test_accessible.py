@@ -84,10 +84,17 @@ def test_paper_holds_what_is_folded_on_the_screen(browser: Browser, tmp_path: Pa
     page = render_html(fixture.typical(tmp_path / "f"))
     browser.look(1280, 900, media="print")
     browser.open(page)
-    heights = browser.run("[...document.querySelectorAll('details > table, .dossier > .inside')].map(one =>"
+    heights = browser.run("[...document.querySelectorAll('details:not(.bulk) > table, .dossier > .inside')].map(one =>"
                           " one.getBoundingClientRect().height)")
     assert len(heights) > 5
     assert min(heights) > 10
+    # Of groups that nobody accuses single accounts are not printed, and that is said, unless the page is of one.
+    assert browser.run("document.querySelectorAll('.dossier:not(.detected) .members').length") > 2
+    shown = "[...document.querySelectorAll('.members')].filter(one => one.getBoundingClientRect().height > 10).length"
+    assert browser.run(shown) == browser.run("document.querySelectorAll('.detected .members').length")
+    assert "On paper, the shared traits and members" in browser.run("document.body.innerText")
+    browser.open(render_html(tmp_path / "f", tmp_path / "one.html", campaign="c1177f02ab9d"))
+    assert browser.run(shown) >= 1
     assert browser.paper(tmp_path / "page.pdf").read_bytes().startswith(b"%PDF-")
 
 

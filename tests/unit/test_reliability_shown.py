@@ -42,7 +42,7 @@ def test_the_shipped_figures_are_those_of_the_scoreboard() -> None:
 
 def test_a_bin_stands_where_its_figures_say() -> None:
     svg = str(chart([(one, one["cases"]) for one in DECIDED["bins"]], ident="x", title="T", what="were confirmed"))
-    zero, one = (float(re.search(rf'class="ideal" x1="0" x2="100%" y1="([\d.]+)" y2="([\d.]+)"', svg)[part])
+    zero, one = (float(re.search(r'class="ideal" x1="0" x2="100%" y1="([\d.]+)" y2="([\d.]+)"', svg)[part])
                  for part in (1, 2))
     dots = [(float(x), float(y)) for x, y in re.findall(r'<circle class="dot" cx="([\d.]+)%" cy="([\d.]+)"', svg)]
     assert [x for x, _ in dots] == [4.0, 97.0]

@@ -55,7 +55,7 @@ def rulings_in(connection: sa.Connection) -> Rulings:
     return Rulings(tuple(found))
 
 
-def _roots(rows: Mapping[int, Mapping[str, Any]]) -> dict[int, int]:
+def _roots(rows: Mapping[int, sa.RowMapping]) -> dict[int, int]:
     """For each case the lowest number among those that splitting and merging tie it to.
 
     A case that was split off must stay apart from what its parent became part of, so both kinds of tie count.
@@ -75,7 +75,7 @@ def _roots(rows: Mapping[int, Mapping[str, Any]]) -> dict[int, int]:
     return {case: of(case) for case in rows}
 
 
-def _joined(case: int, rows: Mapping[int, Mapping[str, Any]]) -> frozenset[int]:
+def _joined(case: int, rows: Mapping[int, sa.RowMapping]) -> frozenset[int]:
     """The cases that are part of this one, by way of others or not."""
     found: set[int] = set()
     new = {case}
