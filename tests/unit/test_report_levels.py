@@ -52,6 +52,14 @@ def identifying(folder: Path) -> set[str]:
     return found
 
 
+@pytest.mark.parametrize("name", [":skull:", "[[x]]", "`id`", "(done)", "“so”"])
+def test_a_sentence_that_is_a_name_in_punctuation_does_not_pass(name: str) -> None:
+    screen = Screen([name])
+    for sentence in (name, f"they share {name}.", f"they share {name}, and more"):
+        assert not screen.passes(sentence)
+    assert screen.passes("they share more")
+
+
 @pytest.mark.parametrize("name", ["#main", "detections-1", "rowheader", "TLP:AMBER", "first-activity-t", "M0",
                                   "details::details-content", "default-src"])
 @pytest.mark.parametrize("level", SHARED)
