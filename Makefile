@@ -47,6 +47,7 @@ test-all: install
 bench: install
 	$(BIN)/python benchmarks/simulate_speed.py
 	$(BIN)/python benchmarks/scan_speed.py
+	$(BIN)/python benchmarks/report_speed.py
 
 # Figures of detection beside other methods, on every shipped scenario, to docs/scoreboard.md: about 20 minutes on two
 # cores. It goes on where it was interrupted; BOARD takes its options, such as BOARD="--scenarios demo --seeds 2001".

@@ -6,7 +6,7 @@ Everything is written through ``stillwatch.schema.conform``, so a change of the 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from stillwatch.schema import (
     PHASES,
     SAMPLES,
     SIGHTINGS,
+    USAGE,
     Table,
     conform,
 )
@@ -36,8 +37,8 @@ DAYS = 44
 Rows = list[dict[str, Any]]
 
 
-TABLES: tuple[Table, ...] = (CAMPAIGNS, MEMBERS, EVIDENCE, ACTIVITY, HOURS, SAMPLES, PHASES, ATTRIBUTED, SIGHTINGS,
-                             EDGES, GROUPS)
+TABLES: tuple[Table, ...] = (CAMPAIGNS, MEMBERS, EVIDENCE, ACTIVITY, HOURS, USAGE, SAMPLES, PHASES, ATTRIBUTED,
+                             SIGHTINGS, EDGES, GROUPS)
 
 
 def write(folder: Path, rows_of: Mapping[str, Rows], summary: Mapping[str, Any],
@@ -172,6 +173,13 @@ def phases(ident: str) -> Rows:
              "capabilities": [{"capability": "reasoning_trace", "share": 0.8}, {"capability": "coding", "share": 0.2}]}]
 
 
+def usage(ident: str, size: int) -> Rows:
+    """Two models, and exchanges that name none."""
+    return [{"campaign_id": ident, "model": model, "exchanges": size * each, "uncounted": size * uncounted,
+             "input_tokens": size * each * 310, "output_tokens": size * each * 1480, "cached_tokens": size * each * 10}
+            for model, each, uncounted in (("example-large", 500, 3), ("example-small-v2", 100, 0), ("", 42, 42))]
+
+
 def hours(ident: str, size: int) -> Rows:
     """Forty accounts at most, dealt to in turn."""
     return [{"campaign_id": ident, "account_id": f"org-{ident[:4]}-{i:05d}", "exchanges": 1 + (i + h) % 5,
@@ -206,6 +214,7 @@ def tables(*campaigns: tuple[dict[str, Any], int]) -> dict[str, Rows]:
         made[ACTIVITY.name] += activity(ident, size)
         made[SAMPLES.name] += samples(ident)
         made[HOURS.name] += hours(ident, size)
+        made[USAGE.name] += usage(ident, size)
         made[PHASES.name] += phases(ident)
         made[EDGES.name] += edges(ident, size)
         made[SIGHTINGS.name] += sightings(ident, size)
@@ -274,6 +283,33 @@ def hostile(folder: Path, payload: str) -> Path:
     """
     made = tables((campaign(actor="x", actor_probability=0.4), 30),
                   (campaign("c5d2aa71e810", "undetermined", 0.34, 0.008, 12), 12))
+    _poison(made, payload)
+    return write(folder, made, poisoned_summary(payload), [{"file": payload, "line": 1, "reason": payload,
+                                                            "detail": payload}])
+
+
+def hostile_each(folder: Path, payloads: Sequence[str], size: int = 3) -> Path:
+    """A folder with a detection a payload, which has the payload in every string that no closed vocabulary governs.
+
+    What a summary holds once has the first payload, what it lists has each. Campaign ids begin with their number.
+    """
+    whole: dict[str, Rows] = {table.name: [] for table in TABLES}
+    for number, payload in enumerate(payloads):
+        made = tables((campaign(f"c{number:03d}", accounts=size, actor="x", actor_probability=0.4), size))
+        _poison(made, payload)
+        for name, rows in made.items():
+            whole[name] += rows
+    told = poisoned_summary(payloads[0])
+    for name in ("missing", "caps", "inputs"):
+        told[name] = [map_strings(summary()[name][0], lambda _, payload=payload: payload) for payload in payloads]
+    for name in ("versions", "settings", "timings"):
+        told[name] = {payload: payload for payload in payloads}
+    told["notes"] = list(payloads)
+    return write(folder, whole, told, [{"file": payload, "line": 1, "reason": payload, "detail": payload}
+                                       for payload in payloads])
+
+
+def _poison(made: dict[str, Rows], payload: str) -> None:
     for table in TABLES:
         closed = {c.name for c in table.columns if c.vocabulary is not None and c.vocabulary.closed}
         for row in made[table.name]:
@@ -282,10 +318,13 @@ def hostile(folder: Path, payload: str) -> Path:
                     row[name] = value + payload
                 elif name not in closed and name != "hypotheses":
                     row[name] = map_strings(value, lambda _: payload)
+
+
+def poisoned_summary(payload: str) -> dict[str, Any]:
+    """A summary with ``payload`` in every string but its times."""
     given = summary()
     kept = {name: given[name] for name in ("counts", "span")}
     bad = map_strings({k: v for k, v in given.items() if k not in kept}, lambda _: payload)
     for name in ("versions", "settings", "timings"):
         bad[name] = {payload: payload}
-    quarantine = [{"file": payload, "line": 1, "reason": payload, "detail": payload}]
-    return write(folder, made, {**bad, **kept}, quarantine)
+    return {**bad, **kept}

@@ -159,6 +159,17 @@ CREATE TABLE "findings"."hours" (
   PRIMARY KEY ("campaign_id", "account_id", "hour")
 );
 
+CREATE TABLE "findings"."usage" (
+  "campaign_id" VARCHAR NOT NULL,
+  "model" VARCHAR NOT NULL,
+  "exchanges" BIGINT,
+  "uncounted" BIGINT,
+  "input_tokens" BIGINT,
+  "output_tokens" BIGINT,
+  "cached_tokens" BIGINT,
+  PRIMARY KEY ("campaign_id", "model")
+);
+
 CREATE TABLE "findings"."samples" (
   "campaign_id" VARCHAR NOT NULL,
   "template_id" VARCHAR NOT NULL,

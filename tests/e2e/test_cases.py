@@ -240,6 +240,7 @@ def test_every_command_shows_an_example_and_is_in_the_reference(run):
     reference = (Path(__file__).parents[2] / "docs" / "reference" / "cases.md").read_text("utf-8")
     commands = [name for info in case.registered_commands if (name := info.name or info.callback.__name__)]
     assert {"list", "show", "confirm", "dismiss", "split", "merge", "remove-account", "note", "appeal", "history",
+            "calibration",
             "open", "audit-sample", "erase"} == set(commands)
     for command in commands:
         assert f"| `{command}" in reference

@@ -143,3 +143,30 @@ def test_parts_are_disjoint_and_leave_out_only_who_was_removed(group, rulings):
     assert len(places) == len(set(places))
     removed = frozenset().union(*(ruling.removed for ruling in rulings))
     assert {group[place] for place in range(len(group)) if place not in places} <= removed
+
+
+def test_groups_of_a_merged_case_are_cleared_alike_and_say_that_they_were_joined():
+    one, two = names(0, 12), names(20, 30)
+    merged = dismissed([*one, *two], joined=frozenset({9}))
+    given_tables = tables((campaign("c1", one), one), (campaign("c2", two), two), (campaign("c3", names(40, 46)),
+                                                                                  names(40, 46)))
+    campaigns, _ = honour(given_tables[CAMPAIGNS.name], given_tables[MEMBERS.name], given_tables[EVIDENCE.name],
+                          Rulings((merged,)), "k1")
+    rows = {row["campaign_id"]: row for row in campaigns.to_pylist()}
+    assert [(rows[name]["case_id"], rows[name]["decision"], rows[name]["probability"]) for name in ("c1", "c2")] == [
+        (7, "cleared", 0.0)] * 2
+    for name in ("c1", "c2"):
+        assert rows[name]["explanation"].endswith(
+            "; a person joined it with 1 other group of these findings (case 7), and each is judged by itself.")
+    assert (rows["c3"]["case_id"], rows["c3"]["probability"]) == (None, 0.97)
+    assert "joined" not in rows["c3"]["explanation"]
+
+
+def test_a_merge_raises_nothing_and_joins_nobody():
+    one, two = names(0, 12), names(20, 30)
+    confirmed = dismissed([*one, *two], state="confirmed", joined=frozenset({9}))
+    for accounts in (one, two):
+        row, members = honoured(accounts, [confirmed])
+        assert (row["decision"], row["probability"], row["q_value"]) == ("confirmed", 0.97, 0.002)
+        assert len(members) == len(accounts)
+        assert "joined" not in row["explanation"], "the other group is not in these findings"

@@ -292,3 +292,23 @@ def test_the_sample_is_marked_and_says_how_it_was_drawn(store):
     entry = next(row for row in desk.history(store) if row["act"] == "sample")
     assert entry["after"] == {"among": 3, "size": 3, "seed": 4}
     assert json.dumps(desk.list_cases(store, sampled=True))
+
+
+def test_who_was_split_off_stays_apart_from_what_the_rest_became_part_of(tmp_path):
+    """Case 2 loses a part and then becomes part of case 1: a group of both must still be taken apart."""
+    store = open_store(tmp_path / "cases.db", create=True)
+    for first, ident in ((0, "c1"), (20, "c2")):
+        desk.open_case(store, seen(names(first, first + 10), ident), ANN)
+    child = desk.split(store, "2", names(26, 30), ANN)
+    desk.merge(store, "1", ["2"], BOB)
+    rulings = read_rulings(store.path)
+    assert {ruling.case_id: (ruling.root, ruling.joined) for ruling in rulings.all} == {
+        1: (1, frozenset({2})), child: (1, frozenset())}
+    whole = [*names(0, 10), *names(20, 30)]
+    assert [[whole[place] for place in part] for part in rulings.parts(whole)] == [
+        [*names(0, 10), *names(20, 26)], names(26, 30)]
+    found = names(20, 30)
+    assert [[found[place] for place in part] for part in rulings.parts(found)] == [names(20, 26), names(26, 30)]
+    # And back again, which ties them in a ring.
+    desk.merge(store, "1", [str(child)], ANN)
+    assert [(ruling.root, ruling.joined) for ruling in read_rulings(store.path).all] == [(1, frozenset({2, child}))]

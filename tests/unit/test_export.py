@@ -41,8 +41,8 @@ def test_every_format_holds_every_row_and_column(tmp_path: Path) -> None:
     rows = export(folder, tmp_path / "counted", "csv", inert=clean)
     assert rows["members"] == want.num_rows == 252
     assert rows["quarantine"] == 12
-    assert set(rows) == {"campaigns", "members", "exchanges", "evidence", "activity", "hours", "samples", "phases",
-                         "quarantine", "sightings", "edges", "groups"}
+    assert set(rows) == {"campaigns", "members", "exchanges", "evidence", "activity", "hours", "usage", "samples",
+                         "phases", "quarantine", "sightings", "edges", "groups"}
     assert pq.read_table(exported(folder, "parquet") / "members.parquet").equals(want)
     told = json.loads((exported(folder, "json") / "members.json").read_text())
     assert [{**row, "first_seen": datetime.fromisoformat(row["first_seen"]),
@@ -72,7 +72,7 @@ def test_the_same_findings_give_the_same_bytes(form: str, tmp_path: Path) -> Non
     first = {path.name: path.read_bytes() for path in exported(folder, form).iterdir()}
     again = {path.name: path.read_bytes() for path in exported(folder, form).iterdir()}
     assert first == again
-    assert len(first) == 14
+    assert len(first) == 15
 
 
 FORMULAS = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "  =1", "\u00a0=1", "＝1",

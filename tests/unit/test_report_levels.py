@@ -52,6 +52,25 @@ def identifying(folder: Path) -> set[str]:
     return found
 
 
+@pytest.mark.parametrize("name", [":skull:", "[[x]]", "`id`", "(done)", "“so”"])
+def test_a_sentence_that_is_a_name_in_punctuation_does_not_pass(name: str) -> None:
+    screen = Screen([name])
+    for sentence in (name, f"they share {name}.", f"they share {name}, and more"):
+        assert not screen.passes(sentence)
+    assert screen.passes("they share more")
+
+
+@pytest.mark.parametrize("name", ["#main", "detections-1", "rowheader", "TLP:AMBER", "first-activity-t", "M0",
+                                  "details::details-content", "default-src"])
+@pytest.mark.parametrize("level", SHARED)
+def test_nobody_keeps_a_page_from_being_written_by_what_they_call_themselves(level: str, name: str,
+                                                                             tmp_path: Path) -> None:
+    made = fixture.tables((fixture.campaign(accounts=5), 5))
+    made["findings.members"][0]["account_id"] = name
+    folder = fixture.write(tmp_path, made, fixture.summary())
+    assert "1 campaign detected" in words(rendered(folder, level))
+
+
 @pytest.mark.parametrize("level", SHARED)
 def test_no_id_label_value_or_sample_is_on_a_shared_page(level: str, tmp_path: Path) -> None:
     folder = fixture.typical(tmp_path)

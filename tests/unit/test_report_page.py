@@ -57,8 +57,8 @@ def test_the_page_is_well_formed_and_accessible(make: Callable[[Path], Path], tm
         assert set(reference.split()) <= set(ids)
     assert {a["href"].removeprefix("#") for a in parsed.all("a")} <= set(ids)
     if make is fixture.typical:
-        # Four of the first page, four of each campaign, and two of single accounts for the two open sections.
-        assert len(charts) == 4 + 4 * 5 + 2 * 2
+        # Four of the first page, four of each campaign, two of single accounts for the two open sections, reliability.
+        assert len(charts) == 4 + 4 * 5 + 2 * 2 + 1
 
 
 @pytest.mark.parametrize("make", FOLDERS)
@@ -74,7 +74,7 @@ def test_the_page_says_what_is_claimed_and_how_surely(tmp_path: Path) -> None:
         "1 campaign detected", "420,102 exchanges of 3,120 accounts", "60 accounts in 1 group",
         "Run together? meets the limit (q at most 0.01) q = 0.005",
         "Harvesting training data? meets the limit (at least 90%) probability 97%",
-        "Operated by whom? no claim no claim not assessed",
+        "Operated by whom? no claim not assessed nothing is claimed",
         "Conditional on scenarios of `simulate`", "Linked is not guilty", "Internal – contains account ids",
         "1 suspected but short of a detection", "2 with an innocent explanation", "Missing: ja4",
         "420,340 records in = 420,102 kept + 12 quarantined + 200 duplicates + 20 merged + 6 out of scope",
@@ -96,7 +96,7 @@ def test_the_first_page_keeps_observation_apart_from_inference(tmp_path: Path) -
     assert "a prompt template that no other account sends" in observed.casefold()
     assert "q = 0.005" not in observed
     assert "probability" not in observed
-    for said in ("One operator runs these accounts: q = 0.005", "training data: probability 97%",
+    for said in ("These accounts are run together, not alike by chance: q = 0.005", "training data: probability 97%",
                  "as a trained model judged it: reasoning trace 61%", "Who is behind it: nothing is claimed."):
         assert said in inferred
     for said in ("Without its strongest family (content), 93% of the accounts are still found together.",

@@ -5,6 +5,7 @@ No act acts on an account: nothing here blocks, throttles or reports anybody.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,7 +29,7 @@ from stillwatch.cases.writing import (
 )
 from stillwatch.errors import UsageError
 
-__all__ = ["Opened", "appeal", "confirm", "dismiss", "note", "open_case", "take_in", "undecided"]
+__all__ = ["Opened", "appeal", "confirm", "dismiss", "note", "open_case", "open_cases", "take_in", "undecided"]
 
 _SAME = 0.5  # Jaccard index from which a campaign is a known case seen again
 _UNDECIDED = ("open", "appealed")
@@ -48,8 +49,13 @@ def open_case(store: Store, seen: Seen, act: Act) -> Opened:
 
     A dismissed case stays dismissed unless there is new evidence; then it is open again, and the audit names it.
     """
+    return open_cases(store, [seen], act)[0]
+
+
+def open_cases(store: Store, seen: Sequence[Seen], act: Act) -> list[Opened]:
+    """``open_case`` for several campaigns, all or none."""
     with store.writing() as connection:
-        return take_in(connection, seen, act)
+        return [take_in(connection, one, act) for one in seen]
 
 
 def take_in(connection: sa.Connection, seen: Seen, act: Act, *, sampled: dict[str, Any] | None = None) -> Opened:

@@ -1,6 +1,7 @@
 """The analysts' desk: everything that is done with a case store, in one place."""
 
-from stillwatch.cases.acts import Opened, appeal, confirm, dismiss, note, open_case
+from stillwatch.cases.acts import Opened, appeal, confirm, dismiss, note, open_case, open_cases
+from stillwatch.cases.audited import calibration
 from stillwatch.cases.reading import history, list_cases, read_rulings, show_case
 from stillwatch.cases.regroup import erase, merge, remove_account, restore_account, split
 from stillwatch.cases.sample import audit_sample
@@ -15,6 +16,7 @@ __all__ = [
     "Store",
     "appeal",
     "audit_sample",
+    "calibration",
     "confirm",
     "dismiss",
     "erase",
@@ -23,6 +25,7 @@ __all__ = [
     "merge",
     "note",
     "open_case",
+    "open_cases",
     "open_store",
     "read_rulings",
     "remove_account",

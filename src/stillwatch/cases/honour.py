@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Any
 
@@ -29,6 +29,7 @@ def honour(campaigns: pa.Table, members: pa.Table, evidence: pa.Table, rulings: 
         own, shared = (grouped[row["campaign_id"]] for grouped in of_campaign)
         rows.append(_decided(row, own, shared, rulings, key_fingerprint))
         people += own if rows[-1]["decision"] == "cleared" else _with_dismissals(own, rulings)
+    rows = _joined(rows, rulings)
     return (conform(pa.Table.from_pylist(rows, schema=CAMPAIGNS.arrow), CAMPAIGNS),
             conform(pa.Table.from_pylist(people, schema=MEMBERS.arrow), MEMBERS))
 
@@ -75,15 +76,33 @@ def _cleared(row: dict[str, Any], members: Sequence[Row], evidence: Sequence[Row
 def _renewed(row: dict[str, Any], ruling: Ruling, news: Sequence[str]) -> dict[str, Any]:
     said = (f"a person dismissed this group on {ruling.decided_on} (case {ruling.case_id}), and new since then is that"
             f" {'; that '.join(news)}")
-    told = (row["explanation"] or "").rstrip()
-    told = f"{told[:-1] if told.endswith('.') else told}; {said}." if told else f"{said[0].upper()}{said[1:]}."
     sentence = f"{said[0].upper()}{said[1:]}."
-    return row | {
+    return _adding(row, said) | {
         "case_id": ruling.case_id,
         "decision": "new_evidence",
-        "explanation": told,
         "evidence_against": [sentence, *(row["evidence_against"] or ())],
     }
+
+
+def _joined(rows: Sequence[dict[str, Any]], rulings: Rulings) -> list[dict[str, Any]]:
+    """Groups that people joined to one case say so: linking keeps them apart, and each is judged by itself."""
+    joined = {ruling.case_id for ruling in rulings.all if ruling.joined}
+    found = Counter(row["case_id"] for row in rows)
+    told = []
+    for row in rows:
+        others = found[row["case_id"]] - 1
+        if row["case_id"] in joined and others:
+            groups = f"{others} other group{'' if others == 1 else 's'}"
+            row = _adding(row, f"a person joined it with {groups} of these findings (case {row['case_id']}), and each"
+                          " is judged by itself")
+        told.append(row)
+    return told
+
+
+def _adding(row: dict[str, Any], said: str) -> dict[str, Any]:
+    """The row with half a sentence more in its explanation."""
+    told = (row["explanation"] or "").rstrip().removesuffix(".")
+    return row | {"explanation": f"{told}; {said}." if told else f"{said[0].upper()}{said[1:]}."}
 
 
 def _with_dismissals(members: Sequence[Row], rulings: Rulings) -> list[dict[str, Any]]:

@@ -30,7 +30,7 @@ def read_rulings(path: Path) -> Rulings:
 def rulings_in(connection: sa.Connection) -> Rulings:
     """The decisions, within a transaction; merged cases count as the one that they are part of."""
     rows = {row["case_id"]: row for row in connection.execute(sa.select(t.cases)).mappings()}
-    parents = {case: row["parent"] for case, row in rows.items()}
+    roots = _roots(rows)
     last = _last_snapshots(connection)
     people = defaultdict(list)
     for row in connection.execute(sa.select(t.members, t.accounts.c.account_id).join(
@@ -45,7 +45,7 @@ def rulings_in(connection: sa.Connection) -> Rulings:
         evidence = connection.execute(sa.select(t.evidence).where(t.evidence.c.snapshot_id == until)).mappings()
         mine = people[case]
         found.append(Ruling(
-            case_id=case, state=row["state"], root=_root(case, parents),
+            case_id=case, state=row["state"], root=roots[case], joined=_joined(case, rows),
             members=frozenset(p["account_id"] for p in mine if p["role"] == "member" and p["snapshot_id"] <= until),
             removed=frozenset(p["account_id"] for p in mine if p["role"] == "removed"),
             decided_on=(row["decided_at"] or "")[:10] or None, verdict=row["verdict"],
@@ -55,12 +55,34 @@ def rulings_in(connection: sa.Connection) -> Rulings:
     return Rulings(tuple(found))
 
 
-def _root(case: int, parents: Mapping[int, int | None]) -> int:
-    seen = {case}
-    while (parent := parents.get(case)) is not None and parent not in seen:
-        seen.add(parent)
-        case = parent
-    return case
+def _roots(rows: Mapping[int, sa.RowMapping]) -> dict[int, int]:
+    """For each case the lowest number among those that splitting and merging tie it to.
+
+    A case that was split off must stay apart from what its parent became part of, so both kinds of tie count.
+    """
+    root = {case: case for case in rows}
+
+    def of(case: int) -> int:
+        while root[case] != case:
+            case = root[case]
+        return case
+
+    for case, row in rows.items():
+        for other in (row["parent"], row["merged_into"]):
+            if other in root:
+                one, two = sorted((of(case), of(other)))
+                root[two] = one
+    return {case: of(case) for case in rows}
+
+
+def _joined(case: int, rows: Mapping[int, sa.RowMapping]) -> frozenset[int]:
+    """The cases that are part of this one, by way of others or not."""
+    found: set[int] = set()
+    new = {case}
+    while new:
+        new = {number for number, row in rows.items() if row["merged_into"] in new} - found - {case}
+        found |= new
+    return frozenset(found)
 
 
 def _last_snapshots(connection: sa.Connection) -> dict[int, int]:

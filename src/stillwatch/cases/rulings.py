@@ -15,8 +15,9 @@ _LEAST = 0.5  # of the smaller of the two, from which a group and a case speak o
 class Ruling:
     """One case. For a decided one, ``members`` and the evidence (bits by kind and value) are those of the decision.
 
-    ``root`` is the case that it was split from in the end, itself where it was not; ``least_bits`` is what weaker
-    evidence may have been cut off below then.
+    ``root`` is the same for all cases that came from one another by splitting and merging: the lowest number among
+    them. ``joined`` are the cases that were merged into it. ``least_bits`` is what weaker evidence may have been cut
+    off below then.
     """
 
     case_id: int
@@ -30,6 +31,7 @@ class Ruling:
     evidence: Mapping[tuple[str, str], float] = field(default_factory=dict)
     least_bits: float = 0.0
     key_fingerprint: str | None = None
+    joined: frozenset[int] = frozenset()
 
     @cached_property
     def everyone(self) -> frozenset[str]:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from stillwatch.cases.desk import calibration as read_calibration
 from stillwatch.cases.desk import history as read_history
 from stillwatch.cases.desk import list_cases, show_case
 from stillwatch.cli import case_acts
@@ -15,7 +16,7 @@ from stillwatch.cli.app import STYLE
 from stillwatch.cli.case_acts import Case, StoreFile, opened_store
 from stillwatch.cli.shared import JsonFlag, guarded
 from stillwatch.errors import UsageError
-from stillwatch.report.cases import render_case, render_cases, render_history
+from stillwatch.report.cases import render_calibration, render_case, render_cases, render_history
 from stillwatch.schema import CASE_STATE
 
 __all__ = ["case"]
@@ -72,6 +73,22 @@ def history(named: Annotated[str | None, typer.Argument(metavar="[CASE]", help="
       stillwatch case history --json
     """
     _shown(read_history(opened_store(store), named), render_history, as_json)
+
+
+@case.command()
+@guarded
+def calibration(store: StoreFile = None, as_json: JsonFlag = False) -> None:
+    """Whether probabilities mean what people decided: of the cases that `audit-sample` drew, with intervals.
+
+    Nothing is changed by it. Cases that a score chose are counted, and left out of every rate.
+
+    Examples:
+
+      stillwatch case calibration
+
+      stillwatch report findings --cases cases.db
+    """
+    _shown(read_calibration(opened_store(store)), render_calibration, as_json)
 
 
 def _shown(data: Any, render: Any, as_json: bool) -> None:

@@ -75,7 +75,7 @@ def open_(findings: Findings,
           campaigns: Annotated[list[str], typer.Argument(metavar="CAMPAIGN...", help="campaign_id of each, or how it"
                                                          " begins.")],
           reason: Reason, by: By = None, store: StoreFile = None, as_json: JsonFlag = False) -> None:
-    """Open a case from each campaign; one that is a known case is added to that case.
+    """Open a case from each campaign, all or none; one that is a known case is added to that case.
 
     A dismissed case opens again only where there is new evidence, which is named.
 
@@ -86,7 +86,7 @@ def open_(findings: Findings,
     act, read = _act(by, reason), _read(findings)
     seen = [cases.see(*read, campaign) for campaign in campaigns]
     opened = opened_store(store, create=True)
-    told = [cases.open_case(opened, one, act) for one in seen]
+    told = cases.open_cases(opened, seen, act)
     words = {"open": "opened", "see": "known already, seen again", "reopen": "opened again"}
     for one in told if not as_json else ():
         say(f"Case {one.case_id}: {words[one.outcome]}{': ' if one.news else ''}{'; '.join(one.news)}")

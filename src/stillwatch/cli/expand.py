@@ -16,7 +16,9 @@ from rich.console import Console
 from stillwatch.cli.shared import JsonFlag, guarded, say
 from stillwatch.errors import InputError, UsageError
 from stillwatch.pipeline.expanding import expand as run_expand
+from stillwatch.pipeline.exporting import spreadsheet_cell
 from stillwatch.pipeline.opened import open_findings
+from stillwatch.report.clean import clean
 from stillwatch.report.expanded import lead_rows, render_expansion
 
 __all__ = ["expand"]
@@ -89,7 +91,9 @@ def _write(told: Mapping[str, Any], path: Path) -> None:
         text = json.dumps(told, indent=1, sort_keys=True, allow_nan=False) + "\n"
     else:
         stream = io.StringIO()
-        csv.writer(stream, lineterminator="\n").writerows(lead_rows(told["leads"]))
+        # Everything is quoted, so that a separator of another locale inside an id begins no cell.
+        rows = lead_rows(told["leads"], lambda text: spreadsheet_cell(text, clean))
+        csv.writer(stream, lineterminator="\n", quoting=csv.QUOTE_ALL).writerows(rows)
         text = stream.getvalue()
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")

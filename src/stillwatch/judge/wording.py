@@ -90,6 +90,11 @@ def sentences(lead: Mapping[str, float], features: Mapping[str, float],
             [_side(name, features, typical) for name, bits in reversed(ranked) if bits < -0.7])
 
 
+def _about(probability: float) -> str:
+    """In whole per cent, never rounded to impossible or certain."""
+    return "under 1%" if probability < 0.005 else "over 99%" if probability > 0.995 else f"{probability:.0%}"
+
+
 def _side(name: str, features: Mapping[str, float], typical: Mapping[str, float]) -> str:
     high, low = _PLAIN[name]
     value, usual = features[name], typical[name]
@@ -114,8 +119,8 @@ def explanation(candidate: Candidate, taking: int, weighed: list[Weighed], speak
         second = note
     elif speaks_against:
         second = (f"Against harvesting speaks that {speaks_against[0]}; the next best explanation is"
-                  f" {VERDICT_WORDS[other.verdict]} ({other.probability:.0%}).")
+                  f" {VERDICT_WORDS[other.verdict]} ({_about(other.probability)}).")
     else:
         second = (f"Nothing that was measured speaks against harvesting; the next best explanation is"
-                  f" {VERDICT_WORDS[other.verdict]} ({other.probability:.0%}).")
+                  f" {VERDICT_WORDS[other.verdict]} ({_about(other.probability)}).")
     return f"{first} {second}"

@@ -24,6 +24,7 @@ from stillwatch.schema import (
     HOURS,
     MEMBERS,
     SAMPLES,
+    USAGE,
     Table,
     conform,
 )
@@ -168,6 +169,7 @@ def findings_tables(engine: Engine, work: AttributedWork, staged: Relation, text
         "exchanges": (ATTRIBUTED, rows),
         "activity": (ACTIVITY, _activity(engine, own, staged, judged.campaigns["campaign_id"].to_pylist())),
         "hours": (HOURS, _hours(engine, work)),
+        "usage": (USAGE, _usage(engine, own)),
         "samples": (SAMPLES, _samples(engine, own, texts)),
     }
 
@@ -206,6 +208,16 @@ def _hours(engine: Engine, work: AttributedWork) -> pa.Table:
     made.sort(key=lambda row: (row["campaign_id"], row["account_id"], row["hour"]))
     shape = HOURS.arrow.set(HOURS.names.index("hour"), pa.field("hour", pa.int64()))
     return conform(pa.Table.from_pylist(made, schema=shape), HOURS)
+
+
+def _usage(engine: Engine, own: Relation) -> pa.Table:
+    """Tokens by campaign and model."""
+    named = own.mutate(model=own.model.fill_null(""))
+    uncounted = named.input_tokens.isnull() | named.output_tokens.isnull()
+    sums = {name: named[name].sum().fill_null(0) for name in ("input_tokens", "output_tokens", "cached_tokens")}
+    rows = engine.arrow(named.group_by("group_id", "model").agg(
+        exchanges=named.count(), uncounted=uncounted.cast("int64").sum(), **sums))
+    return conform(rows.rename_columns(["campaign_id", *rows.column_names[1:]]), USAGE)
 
 
 def _samples(engine: Engine, own: Relation, texts: pa.Table) -> pa.Table:

@@ -28,6 +28,8 @@ _RERUN = "run `stillwatch scan` again, or name another folder"
 _MANIFEST = "export.json"
 _BATCH = 16_384
 _LONGEST_LINE = 65_536
+_LONGEST_CELL = 32_000  # a spreadsheet's cell holds 32,767 characters
+_LONGEST_PART = 1_000  # of a text in a list
 # The full-width forms count as formulas where a spreadsheet folds them.
 _FORMULA = frozenset("=+-@\t\r\n＝＋－＠")
 
@@ -59,7 +61,8 @@ def export(findings: Path, out: Path, form: str, *, inert: Inert, only: Sequence
 
 def spreadsheet_cell(text: str, inert: Inert) -> str:
     """``text`` as a cell that no spreadsheet takes for a formula: an apostrophe stands before what could be one."""
-    shown = inert(text)
+    # What is made visible is longer than it was, and a spreadsheet cuts off what it cannot hold.
+    shown = _middle_out(inert(text), _LONGEST_CELL)
     return f"'{shown}" if text[:1] in _FORMULA or text.lstrip()[:1] in _FORMULA else shown
 
 
@@ -157,8 +160,21 @@ def _cell(value: Any, inert: Inert) -> str:
         return value.isoformat(timespec="microseconds")
     if isinstance(value, list | dict):
         # ASCII that begins with a bracket: no formula, and nothing hidden.
-        return json.dumps(_plain(value), ensure_ascii=True)
+        return json.dumps(_shortened(_plain(value)), ensure_ascii=True)
     return repr(value)
+
+
+def _shortened(value: Any) -> Any:
+    """Lists and objects with long texts cut, so that a cell can hold them."""
+    if isinstance(value, str):
+        return _middle_out(value, _LONGEST_PART)
+    if isinstance(value, dict):
+        return {key: _shortened(item) for key, item in value.items()}
+    return [_shortened(item) for item in value] if isinstance(value, list) else value
+
+
+def _middle_out(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[:most // 2]}…{text[-(most // 2):]}"
 
 
 def _as_json(path: Path, table: Table, batches: Iterable[pa.Table], inert: Inert) -> int:

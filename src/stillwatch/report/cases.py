@@ -12,9 +12,10 @@ from rich.text import Text
 
 from stillwatch.report.clean import clean, cut
 from stillwatch.report.numbers import surely as surely_said
+from stillwatch.report.reliability import calibration_words
 from stillwatch.schema import CASE_ACT, CASE_STATE, KIND_WORDS
 
-__all__ = ["render_case", "render_cases", "render_history"]
+__all__ = ["render_calibration", "render_case", "render_cases", "render_history"]
 
 _ACCOUNTS = 30
 _EVIDENCE = 12
@@ -100,6 +101,20 @@ def render_history(rows: Sequence[Row]) -> list[RenderableType]:
         if row["changed"]:
             parts.append(Text("  (an erased account was taken out of these words)"))
         parts += [Text(f"  {line}") for line in _changes(row)]
+    return parts
+
+
+def render_calibration(told: Row) -> list[RenderableType]:
+    """Whether probabilities mean what people decided, of cases that chance chose."""
+    parts: list[RenderableType] = [Text(line) for line in calibration_words(told)]
+    if told["bins"]:
+        table = _table("probability", "cases", "mean", "confirmed", "95% interval",
+                       right=("cases", "mean", "confirmed", "95% interval"))
+        for one in told["bins"]:
+            low, high = one["share_interval"]
+            table.add_row(f"{one['from']:.0%}–{one['to']:.0%}", f"{one['cases']:,}", surely(one["mean_probability"]),
+                          f"{one['share']:.0%}", f"{low:.0%}–{high:.0%}")
+        parts.insert(1, table)
     return parts
 
 

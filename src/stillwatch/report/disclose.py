@@ -38,6 +38,7 @@ from stillwatch.schema import (
     QUARANTINE_REASON,
     SAMPLES,
     SIGHTINGS,
+    USAGE,
     VERDICT,
     Sensitivity,
     Table,
@@ -141,6 +142,7 @@ def disclose(findings: Findings, terms: Disclosure) -> Findings:
         EDGES.name: _edges(findings, rules),
         HOURS.name: HOURS.arrow.empty_table(),
         SAMPLES.name: SAMPLES.arrow.empty_table(),
+        USAGE.name: USAGE.arrow.empty_table(),
     }
     campaigns = tuple(_campaign(c, rules) for c in kept)
     tables[CAMPAIGNS.name] = CAMPAIGNS.arrow.empty_table()
@@ -169,6 +171,8 @@ def _campaign(campaign: Campaign, rules: _Rules) -> Campaign:
             made[name] = kept + ([f"{plural(gone, 'sentence')} withheld at this level"] if gone else [])
     made["explanation"] = _explanation(made)
     made["missing"] = [name for text in row["missing"] or () if (name := text.partition(":")[0]) in _INPUTS]
+    if "cost" in row:
+        made["cost"] = row["cost"].rounded(rules.terms.digits)
     signed = next((s for s in rules.terms.signoffs if s.covers(row)), None)
     if signed is not None:
         made |= {"actor": row["actor"], "actor_probability": row["actor_probability"], "signed_off": signed}

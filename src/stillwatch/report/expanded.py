@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from rich.console import RenderableType
@@ -112,10 +112,10 @@ COLUMNS = ("account", "probability", "round", "via", "group", "bits", "families"
            "verdicts")
 
 
-def lead_rows(leads: Sequence[Mapping[str, Any]]) -> list[list[str]]:
+def lead_rows(leads: Sequence[Mapping[str, Any]], cell: Callable[[str], str]) -> list[list[str]]:
     """The leads as rows of a table for spreadsheets, a header first.
 
-    Cells that a spreadsheet would take for a formula begin with an apostrophe: ids come from strangers.
+    ``cell`` makes a text one that no spreadsheet takes for a formula: ids come from strangers.
     """
     rows = [list(COLUMNS)]
     for lead in leads:
@@ -125,10 +125,5 @@ def lead_rows(leads: Sequence[Mapping[str, Any]]) -> list[list[str]]:
             "shared": "; ".join(f"{trait(value)} ({value['accounts']} accounts)" for value in lead["shared"]),
             "verdicts": ", ".join(row["verdict"] for row in lead["verdicts"]),
         }
-        rows.append([_cell("" if cells[column] is None else cells[column]) for column in COLUMNS])
+        rows.append(["" if cells[column] is None else cell(str(cells[column])) for column in COLUMNS])
     return rows
-
-
-def _cell(value: object) -> str:
-    text = clean(value)
-    return f"'{text}" if text[:1] in "=+-@|%" and text[:1] else text

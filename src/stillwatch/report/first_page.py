@@ -63,6 +63,9 @@ def _observed(row: Mapping[str, Any], evidence: Sequence[Mapping[str, Any]]) -> 
                     " task may make many exchanges.")
     if row["output_tokens"] is not None:
         said.append(f"The answers hold {plural(row['output_tokens'], 'token')}.")
+    if row.get("cost") is not None and row["cost"].amount is not None:
+        said.append(f"At the prices given, these tokens come to {row['cost'].said}: a size, not what anybody paid or"
+                    " lost.")
     kinds: dict[str, Mapping[str, Any]] = {}
     for item in evidence:
         if item["why"]:
@@ -80,8 +83,9 @@ def _period(row: Mapping[str, Any]) -> str:
 
 def _inferred(row: Mapping[str, Any]) -> tuple[str, ...]:
     """What follows, if the assumptions beside each figure hold."""
-    said = [f"One operator runs these accounts: q = {q(row['q_value'])}, the share of groups with such a score that"
-            " chance alone would make.",
+    said = [f"These accounts are run together, not alike by chance: q = {q(row['q_value'])}, the share of groups with"
+            " such a score that chance alone would make. That it is one operator, and no class, tool or reseller, rests"
+            " on the explanations below.",
             f"The answers are wanted as training data: probability {surely(row['probability'])}."]
     kinds = [f"{name(one['capability'])} {surely(one['share'])}" for one in (row["capabilities"] or ())[:3]
              if one["capability"]]

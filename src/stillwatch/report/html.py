@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
+from collections.abc import Mapping
+from dataclasses import replace
 from html import unescape
+from importlib import resources
 from math import isfinite
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -19,6 +24,8 @@ from stillwatch.report.disclose import disclose, identifiers
 from stillwatch.report.drawings import family_of
 from stillwatch.report.levels import INTERNAL, Disclosure
 from stillwatch.report.load import GRAPH_ACCOUNTS, Findings, load, only
+from stillwatch.report.prices import Prices, priced
+from stillwatch.report.reliability import reliability
 from stillwatch.report.screen import found_in
 from stillwatch.report.view import page
 from stillwatch.report.words import NOT_GUILTY, conclude, conditional_on, identity, name, standing
@@ -26,32 +33,39 @@ from stillwatch.schema import CAPABILITY, QUARANTINE_REASON, VERDICT
 
 __all__ = ["render_html"]
 
+_TEMPLATES = resources.files("stillwatch.report") / "templates"
+# Anchors and outlines of our own making.
+_OUR_MARKUP = re.compile(r' (?:id|href|aria-labelledby)="(?:#?(?:first|detections|suspected|undetermined|innocent)'
+                         r'-[a-z0-9-]+ ?)+"| d="[MHVZ0-9. -]*"')
 _KINDS = {"suspected": "suspected but not detected", "undetermined": "undetermined",
           "innocent": "explained innocently"}
 
 
-def render_html(findings: Path, out: Path | None = None, terms: Disclosure = INTERNAL,
-                campaign: str | None = None) -> Path:
+def render_html(findings: Path, out: Path | None = None, terms: Disclosure = INTERNAL, campaign: str | None = None,
+                *, prices: Prices | None = None, decided: Mapping[str, Any] | None = None) -> Path:
     """Write the dossier of a findings folder and return where it is.
 
     By default that is ``report.html`` in the folder, or ``report-LEVEL.html`` at another level than the internal one.
-    ``terms`` say what is shown of the findings and for whom; ``campaign`` leaves one campaign of them. The page is
-    written beside its place and then moved there, so a failure leaves the old page; only its owner may read it, until
-    somebody decides otherwise. The same folder and terms give the same bytes. Raises ``UsageError`` for a folder, a
-    campaign or a place that is not there, ``InputError`` for findings that cannot be read, and ``StillwatchError``
-    where the finished page holds an identifier that its level forbids.
+    ``terms`` say what is shown of the findings and for whom; ``campaign`` leaves one campaign of them. ``prices`` add
+    what tokens come to, ``decided`` (``cases.desk.calibration``) the deployment's own record, which is internal. The
+    page is written beside its place and then moved there, so a failure leaves the old page; only its owner may read
+    it, until somebody decides otherwise. The same folder, terms and files give the same bytes. Raises ``UsageError``
+    for a folder, a campaign or a place that is not there, ``InputError`` for findings that cannot be read, and
+    ``StillwatchError`` where the finished page holds an identifier that its level forbids.
     """
     target = out if out is not None else findings / f"report{'' if terms.internal else f'-{terms.level}'}.html"
-    whole = only(load(findings), campaign)
+    whole = priced(only(load(findings), campaign), prices)
     if not terms.internal and found_in(terms.purpose or "", identifiers(whole)):
         raise UsageError("the purpose names an account, a value of the findings or an address",
                          remedy="say it without: it is printed on the page")
     env = _environment()
     # Below the internal level times are known to the day, and must not look as if they were midnight.
     env.filters["when"] = numbers.time if terms.internal else numbers.date
-    text = env.get_template("report.html.jinja").render(_context(disclose(whole, terms), terms))
+    template = env.get_template("report.html.jinja")
+    shown, record = disclose(whole, terms), reliability(decided if terms.internal else None)
+    text = template.render(_context(shown, terms) | record)
     if not terms.internal:
-        _check(text, whole, terms)
+        _check(text, template.render(_context(replace(shown, campaigns=()), terms) | record), whole, terms)
     if target.is_dir():
         raise UsageError(f"{target} is a folder", remedy="name a file for the page, such as report.html")
     try:
@@ -62,10 +76,15 @@ def render_html(findings: Path, out: Path | None = None, terms: Disclosure = INT
     return target
 
 
-def _check(text: str, findings: Findings, terms: Disclosure) -> None:
-    """The last look: whatever the rules above it allow, no identifier of the findings leaves."""
-    signed = {signoff.actor for signoff in terms.signoffs}
-    leaks = found_in(unescape(text), identifiers(findings) - signed)
+def _check(text: str, blank: str, findings: Findings, terms: Disclosure) -> None:
+    """The last look: whatever the rules above it allow, no identifier of the findings leaves.
+
+    What stands on every page is no identifier (``blank`` is the page without a campaign): else whoever calls an
+    account ``#main`` would keep the page from being written.
+    """
+    names = identifiers(findings) - {signoff.actor for signoff in terms.signoffs}
+    ours = " ".join([blank, *(source.read_text("utf-8") for source in sorted(_TEMPLATES.iterdir(), key=str))])
+    leaks = set(found_in(unescape(_OUR_MARKUP.sub("", text)), names)) - set(found_in(unescape(ours), names))
     if leaks:
         raise StillwatchError(f"the page was not written: it would hold {len(leaks):,} of the names that level"
                               f" {terms.level} forbids",
@@ -117,7 +136,7 @@ def _printed(value: object) -> object:
 def _bits(value: float | None, unit: str = "bits") -> str:
     if value is None or not isfinite(value):
         return "not known"
-    return f"{value:.1f} {unit}".rstrip()
+    return f"{value:,.1f} {unit}".rstrip()
 
 
 def _capital(text: str) -> str:

@@ -43,6 +43,7 @@ _ALIKE = (
     "Groups that are no detection: their number by standing, nothing else. Their accounts are customers of whom"
     " nothing is claimed.",
     "The name of an actor, unless somebody has signed it off for that campaign and the record was given.",
+    "Prices, and costs by model: of a cost its sum alone. The deployment's own record of what was decided.",
     "How much everybody else sent, and the names of files, settings and machines of the deployment.",
     "Every sentence of the findings with a word that is not plain English: a name could be in it.",
 )

@@ -27,6 +27,7 @@ from stillwatch.schema import (
     MEMBERS,
     PHASES,
     SAMPLES,
+    USAGE,
     SchemaError,
     Table,
     conform,
@@ -239,6 +240,7 @@ _ORDERS: tuple[tuple[Table, list[tuple[str, str]]], ...] = (
     (ACTIVITY, [("campaign_id", "ascending"), ("day", "ascending")]),
     (SAMPLES, [("exchanges", "descending"), ("template_id", "ascending")]),
     (HOURS, [("campaign_id", "ascending"), ("account_id", "ascending"), ("hour", "ascending")]),
+    (USAGE, [("campaign_id", "ascending"), ("model", "ascending")]),
     (PHASES, [("campaign_id", "ascending"), ("number", "ascending")]),
 )
 

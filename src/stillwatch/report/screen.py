@@ -40,7 +40,10 @@ class Screen:
         plain = all(not word or _PLAIN.fullmatch(word) for word in words)
         capitals = any(word[:1].isupper() and word not in ("UTC", "TLS", "A", "B") for word, before in
                        zip(words[1:], text.split(), strict=False) if not before.endswith("."))
-        parts = {*words, *(part for word in words for part in _PARTS.split(word))}
+        # As they stand as well: a name may begin and end with what is no part of a word.
+        whole = text.split()
+        parts = {*whole, *(word[:-1] for word in whole), *(word.rstrip(".:,;") for word in whole), *words,
+                 *(part for word in words for part in _PARTS.split(word))}
         return (plain and not capitals and parts.isdisjoint(self._words)
                 and not any(name in text for name in self._phrases))
 

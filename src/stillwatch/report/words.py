@@ -114,13 +114,13 @@ def claims(campaigns: Sequence[Campaign], findings: Findings) -> tuple[Claim, Cl
     decoys = f"{count(made)} decoys" if made is not None else "decoys"
     linked = (f"Error rate from {decoys} made of these logs. It covers chance only: an innocent class, tool"
               " or reseller is coordinated too.")
-    harvest = f"Conditional on {conditional_on(findings)}."
+    harvest = f"Conditional on {conditional_on(findings)}: real groups may differ from those it was learnt from."
     actor_grounds = "No claim about who is behind it follows from the other two."
     if not campaigns:
         nothing = ("not claimed", "no detection")
         return (Claim("Run together?", *nothing, linked),
                 Claim("Harvesting training data?", *nothing, harvest),
-                Claim("Operated by whom?", "not assessed", "no claim", actor_grounds))
+                Claim("Operated by whom?", "nothing is claimed", "not assessed", actor_grounds))
     worst = max(_least(c.row["q_value"], 1.0) for c in campaigns)
     lowest = min(_least(c.row["probability"], 0.0) for c in campaigns)
     q_known = all(c.row["q_value"] is not None for c in campaigns)
@@ -165,7 +165,7 @@ def _actor(campaigns: Sequence[Campaign], grounds: str) -> Claim:
         return Claim("Operated by whom?", "a known actor is matched, and its name withheld", "no claim made here",
                      "Nobody has signed off that it may be named outside. " + grounds)
     if not named:
-        return Claim("Operated by whom?", "not assessed", "no claim", grounds)
+        return Claim("Operated by whom?", "nothing is claimed", "not assessed", grounds)
     if len(campaigns) > 1:
         return Claim("Operated by whom?", f"matched for {count(len(named))} of {count(len(campaigns))}",
                      "see each campaign", grounds, _MATCH)

@@ -23,6 +23,7 @@ from stillwatch.schema.findings import (
     MEMBERS,
     QUARANTINE,
     SAMPLES,
+    USAGE,
     is_detection,
 )
 from stillwatch.schema.inputs import ACCOUNTS, AGREEMENTS, EXCHANGES, LAUNCHES
@@ -78,6 +79,7 @@ TABLES: tuple[Table, ...] = (
     EVIDENCE,
     ACTIVITY,
     HOURS,
+    USAGE,
     SAMPLES,
     PHASES,
     MOVES,
@@ -166,6 +168,7 @@ __all__ = [
     "TRUE_EXCHANGES",
     "TRUE_MEMBERS",
     "TRUE_PHASES",
+    "USAGE",
     "VERDICT",
     "VOCABULARIES",
     "WINDOWS",

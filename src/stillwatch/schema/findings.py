@@ -188,6 +188,22 @@ HOURS = Table(
     key=("campaign_id", "account_id", "hour"),
 )
 
+USAGE = Table(
+    "findings.usage",
+    "Tokens of each candidate campaign by model, as the logs count them: what prices are applied to.",
+    (
+        _ID,
+        Column("model", pa.string(), "requested model; empty where none is named", required=True),
+        _size("exchanges", "attributed exchanges"),
+        _size("uncounted", "of them without a count of input or of output tokens"),
+        _size("input_tokens", "sum of what is counted", "tokens"),
+        _size("output_tokens", "sum of what is counted", "tokens"),
+        _size("cached_tokens", "input read from a cache; whether input_tokens includes it depends on the provider",
+              "tokens"),
+    ),
+    key=("campaign_id", "model"),
+)
+
 SAMPLES = Table(
     "findings.samples",
     "A few families of prompts for each candidate campaign, as short excerpts, masked and redacted.",
