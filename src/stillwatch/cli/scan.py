@@ -63,6 +63,9 @@ def scan(
                                                 " campaign.")] = None,
     memory: Memory = None,
     threads: Threads = None,
+    keep_work: Annotated[bool, typer.Option("--keep-work", help="Keep what was finished on the way, encrypted, in"
+                                            " OUT.work: a scan with one changed setting then redoes only what"
+                                            " follows from it.")] = False,
     as_json: JsonFlag = False,
     fail_on_finding: Annotated[bool, typer.Option("--fail-on-finding", help="Exit 3 when a campaign is a"
                                                   " detection.")] = False,
@@ -72,6 +75,8 @@ def scan(
 
     A detection is a campaign with verdict `distillation`, q ≤ 0.01 and probability ≥ 0.9. Linked is not guilty:
     benign explanations are weighed for every group and reported beside it.
+
+    Interrupted, killed or out of disk, the same call goes on after what was finished (kept in OUT.work meanwhile).
 
     Examples:
 
@@ -88,7 +93,7 @@ def scan(
     key = deployment_key(quiet or as_json)
     given = ScanInputs(inputs, accounts, launches, agreements, networks or (), format_name, mapping, cases)
     with ProgressWatcher(quiet) as watcher:
-        summary = run_scan(given, out, settings=settings, key=key, watcher=watcher)
+        summary = run_scan(given, out, settings=settings, key=key, watcher=watcher, keep_work=keep_work)
         watcher.stage("writing the report")
         page = render_html(out)
     if not quiet:
