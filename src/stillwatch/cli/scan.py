@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -96,6 +96,13 @@ def scan(
         summary = run_scan(given, out, settings=settings, key=key, watcher=watcher, keep_work=keep_work)
         watcher.stage("writing the report")
         page = render_html(out)
+    _show(out, page, summary, as_json, quiet)
+    if fail_on_finding and summary["detections"]:
+        raise typer.Exit(3)
+
+
+def _show(out: Path, page: Path, summary: dict[str, Any], as_json: bool, quiet: bool) -> None:
+    """Say what was read and what was found."""
     if not quiet:
         say(count_identity(summary["counts"]))
     if as_json:
@@ -105,5 +112,3 @@ def scan(
         for part in render_text(out):
             console.print(part)
         say(f"Findings: {out}")
-    if fail_on_finding and summary["detections"]:
-        raise typer.Exit(3)

@@ -1,4 +1,4 @@
-"""Files that only who holds the deployment key can read, or can have made: AES-256-GCM, a frame at a time.
+"""Files that only who holds the deployment key can read, or can have made: zstd in AES-256-GCM, a frame at a time.
 
 A file cut short, changed in one bit or put in another's place is told as damaged, so what comes out is what went in.
 That is also why unpickling from one is safe: who could forge it holds the key already.
@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+import zstandard
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -91,11 +92,15 @@ class Lockbox:
 
 
 class _Writer(io.RawIOBase):
-    """Turns what is written into frames: flag, length, sealed bytes. The nonce is the file's id and a counter."""
+    """Turns what is written into frames: flag, length, compressed and sealed bytes.
+
+    The nonce is the file's id and a counter.
+    """
 
     def __init__(self, file: IO[bytes], cipher: AESGCM, name: bytes) -> None:
         self._file, self._cipher, self._name = file, cipher, name
         self._id, self._made = os.urandom(_ID), 0
+        self._zstd = zstandard.ZstdCompressor(level=1)
         file.write(self._id)
 
     def writable(self) -> bool:
@@ -114,7 +119,8 @@ class _Writer(io.RawIOBase):
         self._frame(memoryview(b""), _LAST)
 
     def _frame(self, content: memoryview, flag: bytes) -> None:
-        sealed = self._cipher.encrypt(self._id + self._made.to_bytes(_COUNT, "big"), content, self._name + flag)
+        sealed = self._cipher.encrypt(self._id + self._made.to_bytes(_COUNT, "big"), self._zstd.compress(content),
+                                      self._name + flag)
         self._made += 1
         self._file.write(flag + len(sealed).to_bytes(_LENGTH, "big") + sealed)
 
@@ -126,6 +132,7 @@ class _Reader(io.RawIOBase):
         self._file, self._cipher, self._name = file, cipher, name
         self._id, self._seen, self._ended = file.read(_ID), 0, False
         self._left = memoryview(b"")
+        self._zstd = zstandard.ZstdDecompressor()
 
     def readable(self) -> bool:
         """Yes."""
@@ -144,11 +151,11 @@ class _Reader(io.RawIOBase):
     def _next(self) -> None:
         head = self._file.read(1 + _LENGTH)
         flag, length = head[:1], int.from_bytes(head[1:], "big")
-        # Nothing longer than a frame is read, whatever the length says.
-        sealed = self._file.read(min(length, _FRAME + 64))
+        # Nothing much longer than a frame is read, whatever the length says.
+        sealed = self._file.read(min(length, 2 * _FRAME))
         try:
             content = self._cipher.decrypt(self._id + self._seen.to_bytes(_COUNT, "big"), sealed, self._name + flag)
         except (InvalidTag, ValueError, OverflowError) as error:
             raise Damaged(self._name.decode()) from error
         self._seen += 1
-        self._left, self._ended = memoryview(content), flag == _LAST
+        self._left, self._ended = memoryview(self._zstd.decompress(content, max_output_size=_FRAME)), flag == _LAST
