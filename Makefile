@@ -5,7 +5,7 @@ OUT := demo-output
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: install demo test test-all check format docs site bench scoreboard oracles data models clean
+.PHONY: install demo test test-all check format docs site bench scoreboard oracles gateways data models clean
 
 install: $(STAMP)
 
@@ -63,6 +63,17 @@ oracles:
 	.oracles/bin/python -m pip install --quiet --disable-pip-version-check --group dev --group oracles --editable .
 	.oracles/bin/python -m pytest -s -m oracle tests/oracles
 
+# From request to finding through a real LiteLLM proxy, in an environment of its own, since it pins versions of what we use:
+# some minutes to install, one to run.
+gateways: install .litellm/.installed
+	$(BIN)/python -m pytest -m gateway tests/gateways
+
+.litellm/.installed: pyproject.toml
+	$(PYTHON) -m venv .litellm
+	.litellm/bin/python -m pip install --quiet --disable-pip-version-check "pip>=25.1"
+	.litellm/bin/python -m pip install --quiet --disable-pip-version-check --group gateways
+	@touch $@
+
 # The reference documentation, from the schema's declarations.
 docs: install
 	$(BIN)/python tools/render_docs.py
@@ -85,4 +96,4 @@ format: install
 	$(BIN)/ruff check --fix .
 
 clean:
-	rm -rf $(VENV) .oracles demo-output site .scoreboard .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .oracles .litellm demo-output site .scoreboard .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -18,7 +18,8 @@ import pyarrow as pa
 
 from stillwatch.errors import UsageError
 
-__all__ = ["ENGINES", "Engine", "Relation", "connect", "engine_errors", "engine_versions", "literal", "row_lag"]
+__all__ = ["ENGINES", "Engine", "Relation", "connect", "engine_errors", "engine_trouble", "engine_versions",
+           "literal", "row_lag"]
 
 # Ibis ships no types: a relation is an ibis.expr.types.Table.
 Relation: TypeAlias = Any
@@ -44,6 +45,16 @@ def engine_errors() -> tuple[type[Exception], ...]:
     import duckdb
 
     return (duckdb.Error, ibis.common.exceptions.IbisError)
+
+
+def engine_trouble(error: BaseException) -> str | None:
+    """Whether an engine failed for want of ``disk`` or ``memory``: the machine's trouble, no fault of ours."""
+    import duckdb
+
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return "disk" if "max_temp_directory_size" in str(error) else "memory"
+    full = ("No space left on device", "File too large", "Disk quota exceeded")
+    return "disk" if isinstance(error, duckdb.IOException) and any(text in str(error) for text in full) else None
 
 
 class Engine:

@@ -21,6 +21,8 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "errors": frozenset(),
     "schema": frozenset(),
     "data": frozenset(),
+    # What runs inside other people's gateways knows nothing of us.
+    "gateways": frozenset(),
     "settings": frozenset({"errors"}),
     "folders": frozenset({"errors"}),
     "engine": frozenset({"errors", "settings", "schema"}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import gzip
 import json
 
@@ -10,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from ingest_builders import KEY, TS, jsonl, run
+from stillwatch.errors import InputError
 from stillwatch.ingest import OUT_OF_SCOPE
 from stillwatch.ingest.checks import parsed_of
 from stillwatch.ingest.examples_otel import OTEL
@@ -182,3 +184,21 @@ def test_documented_records_are_recognised_in_a_file(tmp_path, number):
     assert outcome.counts.quarantined == 0
     assert outcome.counts.kept == (0 if OTEL[number].expected == "out of scope" else 1)
     assert len(parsed_of(FORMAT, OTEL[number].record)) == 1
+
+
+@pytest.mark.parametrize("before", [(700, 10, 10), (0, 10, 10), (500_000, 5, 5)])
+def test_reading_leaves_pythons_collector_as_it_was(tmp_path, before, monkeypatch):
+    """It is set to run less often meanwhile; where somebody turned it off, it stays off."""
+    usual, seen = gc.get_threshold(), []
+    monkeypatch.setattr(OpenTelemetryFormat, "unpack", lambda *_: seen.append(gc.get_threshold()[0]) or ())
+    gc.set_threshold(*before)
+    try:
+        jsonl(tmp_path / "spans.jsonl", line(otlp_span(1)))
+        run(tmp_path / "spans.jsonl", into=tmp_path / "a")
+        assert gc.get_threshold() == before
+        with pytest.raises(InputError):
+            run(jsonl(tmp_path / "other.jsonl", {"x": 1}), into=tmp_path / "b")
+        assert gc.get_threshold() == before
+    finally:
+        gc.set_threshold(*usual)
+    assert set(seen) == {0 if before[0] == 0 else max(before[0], 100_000)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -63,6 +63,9 @@ def scan(
                                                 " campaign.")] = None,
     memory: Memory = None,
     threads: Threads = None,
+    keep_work: Annotated[bool, typer.Option("--keep-work", help="Keep what was finished on the way, encrypted, in"
+                                            " OUT.work: a scan with one changed setting then redoes only what"
+                                            " follows from it.")] = False,
     as_json: JsonFlag = False,
     fail_on_finding: Annotated[bool, typer.Option("--fail-on-finding", help="Exit 3 when a campaign is a"
                                                   " detection.")] = False,
@@ -72,6 +75,8 @@ def scan(
 
     A detection is a campaign with verdict `distillation`, q ≤ 0.01 and probability ≥ 0.9. Linked is not guilty:
     benign explanations are weighed for every group and reported beside it.
+
+    Interrupted, killed or out of disk, the same call goes on after what was finished (kept in OUT.work meanwhile).
 
     Examples:
 
@@ -88,9 +93,16 @@ def scan(
     key = deployment_key(quiet or as_json)
     given = ScanInputs(inputs, accounts, launches, agreements, networks or (), format_name, mapping, cases)
     with ProgressWatcher(quiet) as watcher:
-        summary = run_scan(given, out, settings=settings, key=key, watcher=watcher)
+        summary = run_scan(given, out, settings=settings, key=key, watcher=watcher, keep_work=keep_work)
         watcher.stage("writing the report")
         page = render_html(out)
+    _show(out, page, summary, as_json, quiet)
+    if fail_on_finding and summary["detections"]:
+        raise typer.Exit(3)
+
+
+def _show(out: Path, page: Path, summary: dict[str, Any], as_json: bool, quiet: bool) -> None:
+    """Say what was read and what was found."""
     if not quiet:
         say(count_identity(summary["counts"]))
     if as_json:
@@ -100,5 +112,3 @@ def scan(
         for part in render_text(out):
             console.print(part)
         say(f"Findings: {out}")
-    if fail_on_finding and summary["detections"]:
-        raise typer.Exit(3)

@@ -26,6 +26,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from stillwatch.cli.trouble import machine_trouble
 from stillwatch.errors import StillwatchError
 from stillwatch.report.clean import clean
 from stillwatch.schema.model import SchemaError
@@ -85,9 +86,11 @@ def guarded(command: Callable[P, None]) -> Callable[P, None]:
         except (StillwatchError, SchemaError) as error:
             say(f"Error: {error.message}", style="bold red")
             say(f"  Hint: {error.remedy}")
+            _say_notes(error)
             raise typer.Exit(getattr(error, "exit_code", 1)) from None
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as error:
             say("Interrupted: nothing was written.")
+            _say_notes(error)
             raise typer.Exit(130) from None
         except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -95,15 +98,24 @@ def guarded(command: Callable[P, None]) -> Callable[P, None]:
         except Exception as error:
             if isinstance(error, typer.Exit) or os.environ.get("STILLWATCH_DEBUG") == "1":
                 raise
-            raise typer.Exit(_unexpected(error)) from None
+            code = _unexpected(error)
+            _say_notes(error)
+            raise typer.Exit(code) from None
 
     return run
 
 
+def _say_notes(error: BaseException) -> None:
+    """What whoever let the error pass knows of how to go on."""
+    for note in getattr(error, "__notes__", ()):
+        say(f"  {note}")
+
+
 def _unexpected(error: Exception) -> int:
-    if isinstance(error, OSError) and error.strerror:
-        say(f"Error: {error.strerror}: {error.filename or 'a file'}", style="bold red")
-        say("  Hint: check free space and permissions; what was there before is unchanged")
+    said = machine_trouble(error)
+    if said is not None:
+        say(f"Error: {said[0]}", style="bold red")
+        say(f"  Hint: {said[1]}")
         return 1
     frames = [f for f in traceback.extract_tb(error.__traceback__) if "stillwatch" in f.filename]
     place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "an unknown place"

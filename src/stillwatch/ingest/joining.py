@@ -13,7 +13,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import orjson
 import zstandard
@@ -144,8 +144,7 @@ class _Group:
         records = [jsontext.loads(text.encode()) for _, _, text in kept]
         refused: Mapping[int, BadRecord] = {}
         try:
-            assert isinstance(format, Joins)
-            done.value, refused = format.join(records)
+            done.value, refused = cast(Joins, format).join(records)
         except BadRecord as bad:
             done.value = bad
         except Exception as error:  # as for parsing: whatever a format's reader does wrong is one bad record

@@ -29,10 +29,14 @@ _EXPORT = "write the table out as plain Parquet with the engine that keeps it, a
 
 @dataclass(frozen=True)
 class TableFile:
-    """A data file of a table, and what the table says of all rows in it."""
+    """A data file of a table, and what the table says of all rows in it.
+
+    With ``whole`` its rows say everything themselves, so that the names of its folders are not asked.
+    """
 
     path: Path
     partition: Mapping[str, str] = field(default_factory=dict)
+    whole: bool = False
 
 
 def is_delta(folder: Path) -> bool:

@@ -18,7 +18,15 @@ from stillwatch.ingest.headers import client_address, fingerprint
 from stillwatch.ingest.jsontext import json_of
 from stillwatch.ingest.model import OUT_OF_SCOPE, BadRecord, Example, OutOfScope, Row
 from stillwatch.ingest.otel_messages import MESSAGE_EVENTS, answered, asked
-from stillwatch.ingest.otlp import Telemetry, is_container, spans_and_events, telemetry
+from stillwatch.ingest.otlp import (
+    Telemetry,
+    flat,
+    hex_id,
+    is_container,
+    is_plain_span,
+    spans_and_events,
+    telemetry,
+)
 from stillwatch.ingest.values import to_micros
 from stillwatch.settings import DeploymentKey
 
@@ -49,6 +57,8 @@ _COLUMNS: dict[str, tuple[str, ...]] = {
     "reasoning_tokens": ("gen_ai.usage.reasoning.output_tokens", "gen_ai.usage.reasoning_tokens"),
     "status": ("http.response.status_code", "http.status_code"),
 }
+# The column of a name, and which of the column's names it is.
+_PLACES = {name: (column, place) for column, names in _COLUMNS.items() for place, name in enumerate(names)}
 _CALLS = ("gen_ai.request.model", "gen_ai.response.model", "gen_ai.input.messages", "gen_ai.output.messages",
           "gen_ai.prompt", "gen_ai.completion", "gen_ai.prompt.0.content", "gen_ai.completion.0.content",
           "gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens", "gen_ai.usage.output_tokens",
@@ -58,6 +68,7 @@ _TYPES = {"completion": "text_completion", "embedding": "embeddings"}
 _CHANNELS = (("aws.bedrock", "bedrock"), ("aws_bedrock", "bedrock"), ("azure", "azure"), ("az.ai", "azure"),
              ("gcp.vertex_ai", "vertex"), ("vertex_ai", "vertex"))
 _HEADER = re.compile(r"http\.request\.header\.(.+)\Z")
+_FUNCTION = re.compile(r"llm\.request\.functions\.([0-9]{1,9})\.name\Z")
 _STATUS = re.compile(r"[1-5][0-9]{2}\Z")
 
 
@@ -92,6 +103,11 @@ class OpenTelemetryFormat:
 
     def join_key(self, record: Mapping[str, Any]) -> str | None:
         """Trace and span, for what is about a call to a model."""
+        if is_plain_span(record):
+            if not any(name.startswith(_ABOUT) for name in flat(record["attributes"])) and not _named(record):
+                return None
+            ids = hex_id(record["traceId"]), hex_id(record["spanId"])
+            return None if None in ids else f"{ids[0]}-{ids[1]}"
         if _is_foreign(record):
             return None
         seen = telemetry(record)
@@ -139,6 +155,12 @@ class OpenTelemetryFormat:
         return OTEL
 
 
+def _named(record: Mapping[str, Any]) -> bool:
+    """Whether a plain span is named like an event of a message."""
+    named = record["attributes"].get("event.name")
+    return (named if isinstance(named, str) else record["name"]) in MESSAGE_EVENTS
+
+
 def _is_about(seen: Telemetry) -> bool:
     return (any(name.startswith(_ABOUT) for name in seen.attributes) or seen.event_name in MESSAGE_EVENTS
             or any(event.event_name in MESSAGE_EVENTS or event.event_name == _DETAILS for event in seen.events))
@@ -175,12 +197,10 @@ def _row(seen: Telemetry, attributes: dict[str, Any], events: Sequence[Telemetry
          key: DeploymentKey) -> Row:
     row: Row = {"ts": seen.start}
     _headers(attributes, row, key)
-    for column, names in _COLUMNS.items():
-        for holder in (attributes, seen.resource):
-            value = _first(holder, names)
-            if value is not None:
-                row[column] = value
-                break
+    found: Row = {}
+    for holder in (attributes, seen.resource):
+        _columns(holder, found)
+    row.update(found)
     _texts(attributes, events, row)
     # Instrumentations that know only the answer's model still say which model it was.
     if row.get("model") is None:
@@ -200,20 +220,22 @@ def _row(seen: Telemetry, attributes: dict[str, Any], events: Sequence[Telemetry
     return row
 
 
-def _first(holder: dict[str, Any], names: Sequence[str]) -> Any:
-    """The first of these attributes that holds something, taken out; its like stay."""
-    for name in names:
-        value = holder.get(name)
-        if value not in (None, "") and not isinstance(value, (dict, list)):
+def _columns(holder: dict[str, Any], found: Row) -> None:
+    """Take out what is a column and not ``found`` yet: of a column's names the first that holds something.
+
+    Few columns are there: what is there is asked for, not what might be.
+    """
+    for name in sorted((name for name in holder if name in _PLACES), key=_PLACES.__getitem__):
+        column, value = _PLACES[name][0], holder[name]
+        if column not in found and value not in (None, "") and not isinstance(value, (dict, list)):
+            found[column] = value
             del holder[name]
-            return value
-    return None
 
 
 def _headers(attributes: dict[str, Any], row: Row, key: DeploymentKey) -> None:
     """Captured headers of the request, each an attribute of its own with a list of values."""
     headers: dict[str, str] = {}
-    for name in list(attributes):
+    for name in [name for name in attributes if name.startswith("http.request.header.")]:
         match = _HEADER.match(name)
         if match:
             value = attributes.pop(name)
@@ -239,7 +261,7 @@ def _texts(attributes: dict[str, Any], events: Sequence[Telemetry], row: Row) ->
     tools = json_of(attributes.pop("gen_ai.tool.definitions", None))
     if tools is None:
         numbered = sorted((int(match.group(1)), name) for name in attributes
-                          if (match := re.match(r"llm\.request\.functions\.([0-9]{1,9})\.name\Z", name)))
+                          if name.startswith("llm.") and (match := _FUNCTION.match(name)))
         tools = [attributes.pop(name) for _, name in numbered] or None
     row["tools"] = tool_names(tools)
 

@@ -121,9 +121,9 @@ def _part(part: Any) -> Any:
 def _numbered(attributes: dict[str, Any], what: str) -> list[dict[str, Any]]:
     """`gen_ai.prompt.0.role`, `gen_ai.prompt.0.content`, … in order of their numbers."""
     found: dict[int, dict[str, Any]] = {}
-    for name in list(attributes):
+    for name in [name for name in attributes if name.startswith(f"gen_ai.{what}.")]:
         match = _NUMBERED.match(name)
-        if match and match.group(1) == what:
+        if match:
             found.setdefault(int(match.group(2)), {})[match.group(3)] = attributes.pop(name)
     return [found[number] for number in sorted(found)]
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -25,6 +27,7 @@ from stillwatch.settings import DeploymentKey, Settings
 
 __all__ = ["ingest"]
 
+_COLLECT_AFTER = 100_000
 Reduce = Callable[[pa.RecordBatch], pa.RecordBatch]
 Tick = Callable[[str, int], None]
 
@@ -58,8 +61,9 @@ def ingest(
     with new_folder(Path(into), _replaces_nothing, "fresh folder") as folder:
         run = _Run(folder, files, settings, key, chosen, tick, reduce)
         try:
-            run.read()
-            run.join()
+            with _rare_collections():
+                run.read()
+                run.join()
         finally:
             run.joiner.close()
             run.sink.close(complete=False)
@@ -76,6 +80,17 @@ def ingest(
         unknown_accounts=run.sink.unknown,
         elsewhere=dict(sorted(run.sink.elsewhere.items())),
     )
+
+
+@contextmanager
+def _rare_collections() -> Iterator[None]:
+    """Python looks for cycles after every 700 objects that are left, and a batch is millions of them without any."""
+    before = gc.get_threshold()
+    gc.set_threshold(max(before[0], _COLLECT_AFTER) if before[0] else 0, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 class _Run:

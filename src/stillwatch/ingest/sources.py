@@ -13,6 +13,7 @@ from pathlib import Path, PurePath
 from urllib.parse import unquote
 
 from stillwatch.errors import InputError, UsageError
+from stillwatch.ingest.iceberg import iceberg_files, is_iceberg
 from stillwatch.ingest.lakes import TableFile, delta_files, is_delta
 
 __all__ = ["Input", "find"]
@@ -28,7 +29,7 @@ class Input:
     """One file to read: where it is, what to call it, and whether it was found inside a folder.
 
     ``partition`` holds the fields that the folders' names give to all of its records, as hive writes them
-    (``day=2026-01-02/region=eu``).
+    (``day=2026-01-02/region=eu``); with ``whole`` the names of folders inside the input say nothing.
     """
 
     path: Path
@@ -37,16 +38,17 @@ class Input:
     from_folder: bool
     regular: bool = True
     partition: Mapping[str, str] = field(default_factory=dict)
+    whole: bool = False
 
 
 def find(inputs: Sequence[str | Path]) -> list[Input]:
     """Files of all inputs, in the order given; the files of a folder or glob sorted by path.
 
     Files whose name (or whose folder's) begins with ``_`` or ``.`` are skipped within folders, and so are
-    README, LICENSE and NOTICE. Of a Delta table's folder the files of its newest version are read. A file that is named
-    twice is read twice: its records then count as duplicates. Raises ``UsageError`` for what does not exist and for a
-    Delta table where the package that reads it is not installed, ``InputError`` for a folder or table that cannot be
-    read.
+    README, LICENSE and NOTICE. Of the folder of a Delta or Iceberg table the files of its newest version are read. A
+    file that is named twice is read twice: its records then count as duplicates. Raises ``UsageError`` for what does
+    not exist and for a table where the package that reads it is not installed, ``InputError`` for a folder or table
+    that cannot be read.
     """
     if not inputs:
         raise UsageError("no input is given", remedy="name a file, a folder or a glob")
@@ -59,7 +61,7 @@ def find(inputs: Sequence[str | Path]) -> list[Input]:
 
 def _partition(file: Input) -> dict[str, str]:
     """Fields that the names of folders say, of the input as it was given and inside it; the innermost wins."""
-    inside = PurePath(file.name).parent.parts if file.from_folder else ()
+    inside = PurePath(file.name).parent.parts if file.from_folder and not file.whole else ()
     outside = PurePath(file.given).parts if file.from_folder else PurePath(file.given).parent.parts
     found: dict[str, str] = {}
     for part in (*outside, *inside):
@@ -96,7 +98,7 @@ def _expand(given: str) -> list[Input]:
 def _folder(given: str, folder: Path) -> list[Input]:
     files = [
         Input(file.path, file.path.relative_to(folder).as_posix(), given, from_folder=True,
-              regular=stat.S_ISREG(file.path.stat().st_mode), partition=file.partition)
+              regular=stat.S_ISREG(file.path.stat().st_mode), partition=file.partition, whole=file.whole)
         for file in _walk(folder)
     ]
     return sorted(files, key=lambda file: file.name)
@@ -116,6 +118,10 @@ def _walk(folder: Path) -> Iterator[TableFile]:
         if is_delta(Path(inside)):
             folders.clear()
             yield from delta_files(Path(inside))
+            continue
+        if is_iceberg(Path(inside)):
+            folders.clear()
+            yield from (TableFile(path, whole=True) for path in iceberg_files(Path(inside)))
             continue
         folders[:] = sorted(name for name in folders if not name.startswith((".", "_")))
         for name in sorted(names):

@@ -55,7 +55,10 @@ def separate(content: pa.Table, members: pa.Array) -> Stream:
         filled = pc.fill_null(content[key], NO_FAMILY)
         content = content.set_column(content.schema.get_field_index(key), key, filled)
     inside = pc.is_in(content["account_id"], value_set=members)
-    mine, rest = content.filter(inside), content.filter(pc.invert(inside))
+    given, rest = content.filter(inside), content.filter(pc.invert(inside))
+    # Sums of fractions depend on their order in the last bits.
+    order = pc.sort_indices(given, sort_keys=[(key, "ascending") for key in ("account_id", *keys)])
+    mine = given.take(order)
     names = mine.group_by(keys, use_threads=False).aggregate([("account_id", "count_distinct"), ("count", "sum")])
     names = names.sort_by([(key, "ascending") for key in keys])
     place = _places(mine, names)
@@ -71,7 +74,9 @@ def separate(content: pa.Table, members: pa.Array) -> Stream:
     looks = _looks(mine["harvest"]) if "harvest" in mine.column_names else np.ones(mine.num_rows)
     own = _own(account, place - 1, count, usual, looks * known[place - 1], len(accounts))
     share = float((own * count).sum() / max(1.0, count.sum()))
-    return Stream(mine.select(["account_id", *keys]).append_column("own", pa.array(own)), share)
+    as_given = np.empty_like(own)
+    as_given[order.to_numpy()] = own
+    return Stream(given.select(["account_id", *keys]).append_column("own", pa.array(as_given)), share)
 
 
 def _places(rows: pa.Table, names: pa.Table) -> Ints:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from copy import copy
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -54,6 +55,46 @@ class TextReducer:
         for name in ("_digest_of", "_parts", "_exchanges"):
             setattr(other, name, getattr(self, name).copy())
         return other
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Numbers as arrays, and nothing twice; see ``TextSide``."""
+        state = vars(self).copy()
+        del state["_digest_of"]
+        sides = zip(*self._parts.values(), strict=True) if self._parts else ((), ())
+        state["_parts"] = tuple(pa.array(numbers, pa.int64()) for numbers in (list(self._parts), *map(list, sides)))
+        state["_exchanges"] = tuple(pa.array(list(numbers), pa.int64())
+                                    for numbers in (self._exchanges, self._exchanges.values()))
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Undo ``__getstate__``."""
+        vars(self).update(state)
+        digests, *sides = (numbers.to_pylist() for numbers in state["_parts"])
+        self._parts = dict(zip(digests, zip(*sides, strict=True), strict=True))
+        self._digest_of = {parts: digest for digest, parts in self._parts.items()}
+        self._exchanges = dict(zip(*(numbers.to_pylist() for numbers in state["_exchanges"]), strict=True))
+
+    def without_excerpts(self) -> TextReducer:
+        """This, but without a part of any text, and so without patterns; neither is to be given more afterwards."""
+        other = copy(self)
+        other._prompts, other._systems = copy(self._prompts), copy(self._systems)
+        other._prompts.excerpts, other._systems.excerpts = [], []
+        return other
+
+    @property
+    def excerpts(self) -> tuple[pa.Array, pa.Array]:
+        """The masked excerpts of prompts and of system prompts, in order of arrival."""
+        prompts, systems = (pa.array(side.excerpts, pa.large_string()) for side in (self._prompts, self._systems))
+        return prompts, systems
+
+    def give_back(self, excerpts: tuple[pa.Array, pa.Array]) -> None:
+        """Put back the excerpts of the reducer that this is a copy of."""
+        self._prompts.excerpts, self._systems.excerpts = (side.to_pylist() for side in excerpts)
+
+    def recall(self, texts: pa.Table) -> None:
+        """Take from a table of all texts so far what each asks for, so that it is not judged again."""
+        self._judged = pa.table({name: texts[name] for name in ("text_digest", "capability", "probability", "harvest",
+                                                                "benchmark")})
 
     def restricted(self, exchanges: Mapping[int, int]) -> TextReducer:
         """What this would be had it seen only so many exchanges of each distinct text (by ``text_digest``)."""

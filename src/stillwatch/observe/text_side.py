@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from copy import copy
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +27,8 @@ class TextSide:
     """Distinct masked texts in order of arrival: sketches and sums of fixed size, and short excerpts.
 
     ``masked_of`` leads from the digest of a folded text to that of its masked form, so that a text seen
-    before costs a hash; ``index`` from there to the text's number.
+    before costs a hash; ``index`` from there to the text's number. ``excerpts`` are what patterns are made of;
+    where no more are to be made there are none.
     """
 
     def __init__(self, key: bytes) -> None:
@@ -50,6 +52,19 @@ class TextSide:
                 setattr(other, name, held.copy())
         return other
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Numbers as arrays: millions of them one by one take pickling long, and much memory."""
+        state = vars(self).copy()
+        state["masked_of"] = (_numbers(self.masked_of), _numbers(self.masked_of.values()))
+        state["index"] = _numbers(self.index)
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Undo ``__getstate__``."""
+        vars(self).update(state)
+        self.masked_of = dict(zip(*(numbers.tolist() for numbers in state["masked_of"]), strict=True))
+        self.index = {digest: number for number, digest in enumerate(state["index"].tolist())}
+
     def restricted(self, masked: Collection[int]) -> TextSide:
         """What would be kept had only the texts with these masked digests been added, in the same order."""
         stays = np.fromiter((digest in masked for digest in self.index), np.bool_, len(self.index))
@@ -57,7 +72,8 @@ class TextSide:
         left = [digest for digest, stay in zip(self.index, stays.tolist(), strict=True) if stay]
         other.index = {digest: number for number, digest in enumerate(left)}
         other.masked_of = {digest: to for digest, to in self.masked_of.items() if to in other.index}
-        other.excerpts = [text for text, stay in zip(self.excerpts, stays.tolist(), strict=True) if stay]
+        if self.excerpts:
+            other.excerpts = [text for text, stay in zip(self.excerpts, stays.tolist(), strict=True) if stay]
         if len(stays):
             counts = np.concatenate(self._counts)
             other._shingle = [np.concatenate(self._shingle)[np.repeat(stays, counts)]]
@@ -123,3 +139,7 @@ class TextSide:
     def benchmarks(self, rows: I64) -> NDArray[np.int16]:
         """Number of the public benchmark that each text holds an item of, or -1."""
         return np.concatenate([*self._benchmark, np.full(1, -1, np.int16)])[rows]
+
+
+def _numbers(values: Collection[int]) -> I64:
+    return np.fromiter(values, np.int64, len(values))

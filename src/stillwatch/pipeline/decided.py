@@ -16,7 +16,7 @@ from stillwatch.schema import DECISION, is_detection
 from stillwatch.schema.findings import ACCUSED_PROBABILITY
 from stillwatch.settings import DeploymentKey
 
-__all__ = ["apart", "decided", "rulings_of", "told_decisions"]
+__all__ = ["apart", "decided", "rulings_digest", "rulings_of", "told_decisions"]
 
 
 def rulings_of(store: Path | None) -> Rulings:
@@ -34,10 +34,15 @@ def told_decisions(rulings: Rulings, judged: Judged, key: DeploymentKey) -> dict
     if not rulings.all:
         return None
     made = judged.campaigns["decision"].to_pylist()
+    return {"digest": rulings_digest(rulings, key), **{kind: made.count(kind) for kind in DECISION}}
+
+
+def rulings_digest(rulings: Rulings, key: DeploymentKey) -> str:
+    """A keyed digest of all decisions."""
     told = [[ruling.case_id, ruling.state, ruling.root, sorted(ruling.members), sorted(ruling.removed),
              ruling.decided_on, ruling.verdict, ruling.probability, sorted(ruling.evidence.items())]
             for ruling in rulings.all]
-    return {"digest": key.digest("decisions", json.dumps(told)), **{kind: made.count(kind) for kind in DECISION}}
+    return key.digest("decisions", json.dumps(told))
 
 
 def apart(linked: Linked, rulings: Rulings) -> Linked:

@@ -9,15 +9,19 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import count
+from typing import TypeAlias
 
 from stillwatch.judge import q_values, strata
 from stillwatch.pipeline.crew import Crew, Recipe
+from stillwatch.pipeline.kept import Items
 from stillwatch.pipeline.observing import Reduced
 from stillwatch.pipeline.watch import Clock, Watcher
 from stillwatch.schema.findings import DETECTION_Q
 from stillwatch.settings import Settings
 
 __all__ = ["Decoys", "enough_for", "make_decoys"]
+
+_Scores: TypeAlias = tuple[list[float], list[float]]
 
 _FLOOR = 0.002
 """The smallest q-value that the groups together should be able to show: a fifth of what a detection needs."""
@@ -75,13 +79,15 @@ def enough_for(groups: int, most: int) -> int:
 
 def make_decoys(reduced: Reduced, scores: Sequence[float], groups: Sequence[Collection[str]],
                 likely: Collection[str], settings: Settings, clock: Clock,
-                enough: Callable[[Decoys], bool] | None = None, *, processes: int = 0) -> Decoys:
+                enough: Callable[[Decoys], bool] | None = None, *, processes: int = 0,
+                before: Items | None = None) -> Decoys:
     """Make decoys until there are as many as wanted, time runs out, or ``enough`` says so.
 
     ``scores`` and ``groups`` (their accounts) are the real groups'. Each decoy is made twice: from all accounts, and
     without the rows of ``likely`` ones, which would lend their coordination to chance; where there are none, the two
     are the same. Decoy b depends on the seed and b alone: not on who makes it. ``processes`` = 0 takes
-    ``settings.threads``, or one a core; where there is little to do, none are started.
+    ``settings.threads``, or one a core; where there is little to do, none are started. Those that are ``before`` are
+    taken from there, and new ones are put there.
 
     First come ``enough_for`` the groups. Where a group is then no detection and would be one if none of the
     remaining decoys reached it, more are made, until ``settings.decoys`` or until none of the groups of which that
@@ -92,27 +98,42 @@ def make_decoys(reduced: Reduced, scores: Sequence[float], groups: Sequence[Coll
         return Decoys(settings.decoys)
     decoys = Decoys(enough_for(len(scores), settings.decoys), most=settings.decoys)
     started = time.monotonic()
+    known = _kept(before, settings.decoys)
+    if known:
+        clock.kept("making decoys", len(known))
     with clock.stage("making decoys", decoys.wanted), ExitStack() as held:
         of_account = strata(reduced.profiles, reduced.accounts, groups)
         recipe = Recipe(reduced.blocks, reduced.sightings_fixed, reduced.known_addresses, of_account,
                         frozenset(likely), settings.seed)
-        source = _source(recipe, decoys, held, processes or settings.threads or os.cpu_count() or 1)
+        source = _source(recipe, decoys, known, held, processes or settings.threads or os.cpu_count() or 1)
         plan = _Plan(decoys, scores, clock.watcher)
         while not plan.finished():
             if time.monotonic() - started > settings.decoy_seconds or (enough is not None and enough(decoys)):
                 break
-            for name, made in zip(decoys.sets, next(source), strict=True):
+            both = next(source)
+            if before is not None and decoys.made >= len(known):
+                before.put(decoys.made, both)
+            for name, made in zip(decoys.sets, both, strict=True):
                 decoys.sets[name].append(made)
             clock.watcher.tick(decoys.made)
     decoys.seconds = round(time.monotonic() - started, 3)
     return decoys
 
 
-def _source(recipe: Recipe, decoys: Decoys, held: ExitStack,
-            processes: int) -> Iterator[tuple[list[float], list[float]]]:
-    """Decoy 0, 1, 2, …: made here, and by processes from when what is left to do is worth starting them."""
+def _kept(before: Items | None, most: int) -> list[_Scores]:
+    """The scores of decoys 0, 1, 2, … that are there, up to the first that is not."""
+    found: list[_Scores] = []
+    while before is not None and len(found) < most and (made := before.get(len(found))) is not None:
+        found.append(made)
+    return found
+
+
+def _source(recipe: Recipe, decoys: Decoys, known: Sequence[_Scores], held: ExitStack,
+            processes: int) -> Iterator[_Scores]:
+    """Decoy 0, 1, 2, …: known, made here, or by processes from when what is left to do is worth starting them."""
+    yield from known
     seconds = 0.0
-    for number in count():
+    for number in count(len(known)):
         left = decoys.wanted - number
         if processes > 1 and left > 1 and seconds * left > _WORTH_STARTING:
             crew = held.enter_context(Crew(recipe, min(processes, left)))

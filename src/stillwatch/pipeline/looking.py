@@ -22,6 +22,7 @@ from stillwatch.judge import Judged
 from stillwatch.link import MIN_MEMBERS
 from stillwatch.pipeline.assess import Rules, candidates_in, likely_members, work_of
 from stillwatch.pipeline.decoys import make_decoys
+from stillwatch.pipeline.kept import Items
 from stillwatch.pipeline.observing import Reduced, as_of
 from stillwatch.pipeline.watch import Clock, Quiet
 from stillwatch.schema import CAMPAIGNS, conform, is_detection
@@ -101,12 +102,14 @@ def reported(judged: Judged) -> dict[str, tuple[frozenset[str], float]]:
     return {name: (frozenset(accused[name]), q) for name, q in found.items()}
 
 
-def look_back(engine: Engine, reduced: Reduced, judged: Judged, rules: Rules, clock: Clock) -> Looks:
+def look_back(engine: Engine, reduced: Reduced, judged: Judged, rules: Rules, clock: Clock,
+              before: Items | None = None) -> Looks:
     """Find the first look at which each detection was reported.
 
     A moment is passed over only where nothing could be reported there: while fewer than three of a campaign's accounts
     have sent anything. After ``look_seconds`` no look is begun or finished, and what was not reported until then stays
-    open. ``rules`` are those that ``judged`` was made by.
+    open. ``rules`` are those that ``judged`` was made by. Looks that are ``before`` are not taken again, and new ones
+    are put there.
     """
     campaigns = reported(judged)
     if not campaigns or not rules.settings.look_seconds:
@@ -121,6 +124,10 @@ def look_back(engine: Engine, reduced: Reduced, judged: Judged, rules: Rules, cl
 
     since = {row["account_id"]: row["first_seen"]
              for row in reduced.profiles.select(["account_id", "first_seen"]).to_pylist()}
+    known = {} if before is None else {number: found for number in range(1, len(grid) + 1)
+                                       if (found := before.get(number)) is not None}
+    if known:
+        clock.kept("looking back", len(known))
     with clock.stage("looking back", len(grid)):
         for number, at_us in enumerate(grid, start=1):
             there = {account for account, first in since.items() if first <= moment(at_us)}
@@ -128,7 +135,11 @@ def look_back(engine: Engine, reduced: Reduced, judged: Judged, rules: Rules, cl
             could = {name: accused for name, (accused, _) in campaigns.items()
                      if name not in looks.first and len(accused & there) >= MIN_MEMBERS}
             if could:
-                found = None if late() else _look(engine, reduced, at_us, could, rules, late)
+                found = known.get(number)
+                if found is None and not late():
+                    found = _look(engine, reduced, at_us, could, rules, late)
+                    if found is not None and before is not None:
+                        before.put(number, found)
                 if found is None:
                     looks.ended_us = at_us
                     break

@@ -28,7 +28,8 @@ from stillwatch.pipeline.watch import Clock, Quiet
 from stillwatch.schema import TIMESTAMP
 from stillwatch.settings import DeploymentKey, Settings
 
-__all__ = ["Logs", "Reduced", "ScanInputs", "as_of", "collect", "observe", "part_of", "read_logs"]
+__all__ = ["Logs", "Reduced", "ScanInputs", "as_of", "collect", "missing", "observe", "part_of",
+           "read_beside", "read_logs"]
 
 
 @dataclass(frozen=True)
@@ -84,9 +85,7 @@ class Reduced:
 def read_logs(engine: Engine, inputs: ScanInputs, staged_at: Path, *, settings: Settings, key: DeploymentKey,
               clock: Clock) -> Logs:
     """Read the logs and the tables beside them; text is reduced as it is read."""
-    accounts = read_accounts(inputs.accounts, key=key) if inputs.accounts else None
-    agreements = read_agreements(inputs.agreements, key=key) if inputs.agreements else None
-    launches = read_launches(inputs.launches, key=key) if inputs.launches else None
+    beside = read_beside(inputs, key)
     reducer = TextReducer(key, seed=settings.seed)
     read = 0
 
@@ -98,7 +97,14 @@ def read_logs(engine: Engine, inputs: ScanInputs, staged_at: Path, *, settings: 
     with clock.stage("reading logs"):
         ingested = ingest(inputs.logs, staged_at, settings=settings, key=key, engine=engine, format=inputs.format,
                           mapping=inputs.mapping, reduce=reducer, tick=tick)
-    return Logs(ingested, reducer, accounts, agreements, launches)
+    return Logs(ingested, reducer, *beside)
+
+
+def read_beside(inputs: ScanInputs, key: DeploymentKey) -> tuple[pa.Table | None, pa.Table | None, pa.Table | None]:
+    """The tables of accounts, agreements and launches, as far as they are given."""
+    return (read_accounts(inputs.accounts, key=key) if inputs.accounts else None,
+            read_agreements(inputs.agreements, key=key) if inputs.agreements else None,
+            read_launches(inputs.launches, key=key) if inputs.launches else None)
 
 
 def observe(engine: Engine, inputs: ScanInputs, staged_at: Path, *, settings: Settings, key: DeploymentKey,
@@ -130,7 +136,7 @@ def collect(engine: Engine, logs: Logs, staged: Relation, text_table: pa.Table, 
     moving = moving_sightings(seen_at, known)
     return Reduced(logs, networks, logs.ingested, staged, texts, text_table, accounts, logs.agreements, known, seen_at,
                    sent, profiles(engine, staged), fixed, pa.concat_tables([fixed, moving]),
-                   _missing(logs.ingested, accounts), logs.launches)
+                   missing(logs.ingested, accounts), logs.launches)
 
 
 def as_of(engine: Engine, reduced: Reduced, until_us: int, key: DeploymentKey) -> Reduced:
@@ -157,7 +163,7 @@ def part_of(engine: Engine, reduced: Reduced, staged: Relation, accounts: pa.Tab
     return collect(engine, logs, staged, reducer.texts(patterns=False), reduced.networks, key)
 
 
-def _missing(ingested: Ingested, accounts: pa.Table | None) -> list[dict[str, str]]:
+def missing(ingested: Ingested, accounts: pa.Table | None) -> list[dict[str, str]]:
     """Inputs that are not there, and what that means; nothing is guessed in their place."""
     here = ingested.present
     gone = []

@@ -6,7 +6,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,18 +19,20 @@ from stillwatch import __version__
 from stillwatch.digests import code_digest, file_digest
 from stillwatch.engine import Engine, connect, engine_versions
 from stillwatch.folders import check_target, new_folder
-from stillwatch.judge import Judged, shipped
+from stillwatch.judge import Candidate, Judged, shipped
 from stillwatch.link import Linked
 from stillwatch.pipeline.assess import Claims, Rules, likely_members
 from stillwatch.pipeline.candidates import findings_tables
 from stillwatch.pipeline.crew import peak_memory
 from stillwatch.pipeline.decided import rulings_of, told_decisions
-from stillwatch.pipeline.decoys import Decoys, make_decoys
-from stillwatch.pipeline.folds import folds, told_folds
+from stillwatch.pipeline.decoys import Decoys
+from stillwatch.pipeline.folds import told_folds
+from stillwatch.pipeline.kept import Kept
 from stillwatch.pipeline.lifecycle import Lifecycle, lifecycle, with_lives
-from stillwatch.pipeline.looking import look_back, told_looks
-from stillwatch.pipeline.observing import Reduced, ScanInputs, observe
-from stillwatch.pipeline.standing import standing, told_standing
+from stillwatch.pipeline.looking import told_looks
+from stillwatch.pipeline.observing import Reduced, ScanInputs
+from stillwatch.pipeline.stages import Stages
+from stillwatch.pipeline.standing import told_standing
 from stillwatch.pipeline.watch import Clock, Quiet, Watcher
 from stillwatch.schema import EDGES, GROUPS, SIGHTINGS, Table, conform
 from stillwatch.settings import DeploymentKey, Settings
@@ -47,32 +49,37 @@ def is_findings(folder: Path) -> bool:
 
 
 def scan(inputs: ScanInputs, out: Path, *, settings: Settings, key: DeploymentKey,
-         watcher: Watcher | None = None) -> dict[str, Any]:
+         watcher: Watcher | None = None, keep_work: bool = False) -> dict[str, Any]:
     """Read logs, find campaigns, write a findings folder; returns its summary.
 
-    The folder appears whole or not at all. Raises ``StillwatchError`` for calls and inputs that cannot be
+    The folder appears whole or not at all. What a scan that did not end had finished is in ``out`` + ``.work``, and the
+    same call goes on from there; with ``keep_work`` it stays after the end too, so that a call with one changed setting
+    redoes only what follows from it. Raises ``StillwatchError`` for calls and inputs that cannot be
     used; bad records are quarantined instead.
     """
     check_target(out, is_findings, "findings folder")
     beside = _beside(inputs)
     clock = Clock(watcher or Quiet())
     rules = Rules(settings, key, shipped(), rulings_of(inputs.cases))
+    # What is staged by another engine may lie elsewhere.
+    keeping = (Kept.open(out, key, keep=keep_work, watcher=watcher) if settings.engine == "duckdb"
+               else nullcontext(Kept(None, key)))
     with (
+        keeping as kept,
         new_folder(out, is_findings, "findings folder") as draft,
         _scratch(draft) as work,
         connect(settings.engine, threads=settings.threads, memory=settings.memory, scratch=work) as engine,
     ):
-        reduced = observe(engine, inputs, work / "staged", settings=settings, key=key, clock=clock)
-        with clock.stage("linking accounts"):
-            claims = rules.claims(engine, reduced)
-        likely = likely_members(claims, rules.explanations, settings.prior)
-        decoys = make_decoys(reduced, claims.scores, claims.groups, likely, settings, clock)
+        stages = Stages(inputs, rules, clock, kept)
+        reduced = stages.observe(engine, work / "staged")
+        claims = stages.claims(engine, reduced)
+        decoys = stages.decoys(reduced, claims, likely_members(claims, rules.explanations, settings.prior))
         with clock.stage("judging"):
             q, floor, per_set = decoys.q_values(claims.scores)
             judged = rules.judged(reduced, claims, q, floor)
-        with clock.stage("doubting"):
-            judged = _doubted(engine, reduced, claims, judged, rules)
-        looks = look_back(engine, reduced, judged, rules, clock)
+        stands, halves = stages.doubts(engine, reduced, _harvesting(claims, judged))
+        judged = told_folds(told_standing(judged, stands), halves)
+        looks = stages.looks(engine, reduced, judged)
         judged = told_looks(judged, looks)
         with clock.stage("reading lives"):
             cycle = lifecycle(engine, reduced, claims.work.exchanges)
@@ -87,21 +94,18 @@ def scan(inputs: ScanInputs, out: Path, *, settings: Settings, key: DeploymentKe
         shutil.copyfile(reduced.ingested.quarantine, draft / "quarantine.jsonl")
         summary |= _about(inputs, reduced, settings, key)
         summary |= {"beside": beside, "decisions": told_decisions(rules.rulings, judged, key)}
-        summary["timings"] = clock.seconds
+        summary |= {"timings": clock.seconds, "kept_from_before": clock.resumed}
         # An upper bound where processes made decoys: each may have held its most at another time.
         summary["peak_memory_bytes"] = peak_memory() + decoys.peak_memory
         (draft / "summary.json").write_text(json.dumps(summary, indent=1, sort_keys=True) + "\n", "utf-8")
     return summary
 
 
-def _doubted(engine: Engine, reduced: Reduced, claims: Claims, judged: Judged, rules: Rules) -> Judged:
-    """What harvesting explains best, with whether it stands without its strongest family, and with nothing used twice.
-    """
-    harvesting = set(judged.campaigns.filter(pc.equal(judged.campaigns["verdict"], "distillation"))
-                     ["campaign_id"].to_pylist())
-    candidates = [candidate for candidate in claims.found.candidates if candidate.group_id in harvesting]
-    judged = told_standing(judged, standing(candidates, reduced.sightings, rules.settings.seed))
-    return told_folds(judged, folds(engine, reduced, candidates, rules))
+def _harvesting(claims: Claims, judged: Judged) -> list[Candidate]:
+    """The candidates that harvesting explains best."""
+    names = set(judged.campaigns.filter(pc.equal(judged.campaigns["verdict"], "distillation"))
+                ["campaign_id"].to_pylist())
+    return [candidate for candidate in claims.found.candidates if candidate.group_id in names]
 
 
 @contextmanager

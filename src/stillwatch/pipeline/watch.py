@@ -36,6 +36,12 @@ class Clock:
     def __init__(self, watcher: Watcher) -> None:
         self.seconds: dict[str, float] = {}
         self.watcher = watcher
+        self.resumed: list[str] = []
+
+    def kept(self, name: str, steps: int | None = None) -> None:
+        """A stage, or so many steps of it, need not be done: an earlier run did, and kept it."""
+        self.resumed.append(name)
+        self.watcher.stage(f"{name}: {'' if steps is None else f'{steps:,} '}kept from before")
 
     @contextmanager
     def stage(self, name: str, total: int | None = None) -> Iterator[None]:
