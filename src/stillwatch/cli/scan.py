@@ -19,6 +19,7 @@ from stillwatch.cli.shared import (
     ProgressWatcher,
     Quietly,
     Seed,
+    SparkMaster,
     Threads,
     count_identity,
     deployment_key,
@@ -55,6 +56,7 @@ def scan(
     cases: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="Case store: what a person dismissed"
                                                " there stays cleared unless there is new evidence.")] = None,
     engine: EngineName = None,
+    spark_master: SparkMaster = None,
     seed: Seed = None,
     decoys: Annotated[int | None, typer.Option(help="Decoy data sets behind every q-value.")] = None,
     decoy_seconds: Annotated[float | None, typer.Option(help="Time budget for decoys.")] = None,
@@ -82,8 +84,10 @@ def scan(
       stillwatch scan gateway.csv --mapping columns.yaml
 
       stillwatch scan logs/ --accounts accounts.parquet --cases cases.db
+
+      stillwatch scan /shared/logs --out /shared/findings --engine spark --spark-master spark://head:7077
     """
-    settings = load_settings(engine=engine, seed=seed, decoys=decoys, decoy_seconds=decoy_seconds,
+    settings = load_settings(engine=engine, spark_master=spark_master, seed=seed, decoys=decoys, decoy_seconds=decoy_seconds,
                              look_seconds=look_seconds, prior=prior, memory=memory, threads=threads)
     key = deployment_key(quiet or as_json)
     given = ScanInputs(inputs, accounts, launches, agreements, networks or (), format_name, mapping, cases)

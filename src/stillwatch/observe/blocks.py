@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from stillwatch.engine import Engine, Relation, literal
+from stillwatch.engine import Engine, Relation, literal, mean_share
 from stillwatch.observe.sightings.shape import digests
 from stillwatch.schema import ACCOUNTS, BLOCKS, PROFILES, conform
 from stillwatch.settings import DeploymentKey
@@ -73,7 +73,8 @@ def content(engine: Engine, staged: Relation, texts: Relation) -> pa.Table:
     joined = named.select("account_id", "text_digest", "ts").inner_join(families, "text_digest")
     return engine.arrow(
         joined.group_by("account_id", "template_id", "system_id").agg(
-            first_seen=joined.ts.min(), last_seen=joined.ts.max(), count=joined.count(), harvest=joined.harvest.mean()
+            first_seen=joined.ts.min(), last_seen=joined.ts.max(), count=joined.count(),
+            harvest=mean_share(joined.harvest),
         )
     )
 
