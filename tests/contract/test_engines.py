@@ -26,14 +26,14 @@ ELSEWHERE = {
     "ingest.run.ingest": "reads logs; tests/contract/test_spread.py",
     "ingest.run.settle": "drop_repeats is asked here",
     "ingest.run.read": "reads logs; tests/contract/test_spread.py",
-    "ingest.spread.spread_out": "reads logs; tests/contract/test_spread.py",
+    "ingest.run._read_apart": "reads logs; tests/contract/test_spread.py",
     "pipeline.assess.claims_of": "links the reduced tables and calls work_of",
     "pipeline.assess.work_of": "attribute and measure are asked here",
     "pipeline.assess.claims": "calls claims_of",
     "pipeline.folds.folds": "its halves are asked here; the whole in tests/e2e/test_spark.py",
     "pipeline.folds._confirmed": "calls work_of",
     "pipeline.lifecycle.lifecycle": "calls lives and life_tables",
-    "pipeline.looking.look_back": "its span and its past are asked here; the whole in tests/e2e/test_spark.py",
+    "pipeline.looking.look_back": "asks span_of, and as_of of each day",
     "pipeline.looking._look": "as_of is asked here",
     "pipeline.observing.read_logs": "reads logs; tests/contract/test_spread.py",
     "pipeline.observing.observe": "calls read_logs and collect",
@@ -89,13 +89,6 @@ def world(tmp_path_factory):
 @pytest.fixture(scope="module")
 def duckdb():
     with connect("duckdb", threads=2) as engine:
-        yield engine
-
-
-@pytest.fixture(scope="module")
-def spark(tmp_path_factory):
-    pytest.importorskip("pyspark", reason="the extra stillwatch[spark] is not installed: make spark")
-    with connect("spark", threads=2, memory="1GB", scratch=tmp_path_factory.mktemp("scratch")) as engine:
         yield engine
 
 

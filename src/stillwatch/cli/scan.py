@@ -87,8 +87,9 @@ def scan(
 
       stillwatch scan /shared/logs --out /shared/findings --engine spark --spark-master spark://head:7077
     """
-    settings = load_settings(engine=engine, spark_master=spark_master, seed=seed, decoys=decoys, decoy_seconds=decoy_seconds,
-                             look_seconds=look_seconds, prior=prior, memory=memory, threads=threads)
+    settings = load_settings(engine=engine, spark_master=spark_master, seed=seed, decoys=decoys,
+                             decoy_seconds=decoy_seconds, look_seconds=look_seconds, prior=prior, memory=memory,
+                             threads=threads)
     key = deployment_key(quiet or as_json)
     given = ScanInputs(inputs, accounts, launches, agreements, networks or (), format_name, mapping, cases)
     with ProgressWatcher(quiet) as watcher:
