@@ -61,7 +61,7 @@ def running_total(relation: Relation, column: str, *, by: str) -> Any:
 
 
 def mean_share(column: Any) -> Any:
-    """The mean of shares that have at most six digits: added up as whole millionths, in which no order of rows shows."""
+    """The mean of shares of at most six digits: added up as whole millionths, in which no order of rows shows."""
     return (column * 1e6).round().cast("int64").mean() / 1e6
 
 
@@ -182,8 +182,8 @@ class _Spark(Engine):
         self._cached: dict[str, Any] = {}
 
     def parquet(self, paths: Sequence[Path]) -> Relation:
-        # Names are names: Spark reads these characters as patterns, but for each after a backslash. (Its own option that
-        # turns patterns off finds every file of two in such a folder twice.)
+        # Names are names: Spark reads these characters as patterns, but for each after a backslash. (Its own option to
+        # turn patterns off finds each of two files in such a folder twice.)
         named = [re.sub(r"([\\\[\]{}*?])", r"\\\1", str(path.absolute())) for path in paths]
         return self._view("parquet", self._session.read.parquet(*(f"file://{name}" for name in named)))
 

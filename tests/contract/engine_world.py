@@ -42,7 +42,8 @@ def staged(seed: int, exchanges: int) -> pa.Table:
     people = [f"account-{number}" for number in range(24)] + [odd for odd in ODD if odd.strip() == odd] + ["unknown"]
     # The last moment of a minute, an hour, a day and the first of the next, where a division that rounds goes wrong;
     # the last day of the years that are read.
-    moments = [START_US + step * DAY_US + off for step in (0, 1, 7, 40) for off in (-1, 0, 1, 59_999_999, 3_599_999_999)]
+    edges = (-1, 0, 1, 59_999_999, 3_599_999_999)
+    moments = [START_US + step * DAY_US + edge for step in (0, 1, 7, 40) for edge in edges]
     moments += [4_102_444_799_999_999, 946_684_800_000_000]
     # Ingest fills these in, whatever a log lacks.
     gaps = {column.name for column in STAGED.columns if not column.required} - {
@@ -79,7 +80,8 @@ def texts(seed: int) -> pa.Table:
     draw = random.Random(seed)
     rows = [{"text_digest": digest, "template_id": draw.choice([None, "t1", "t2", "T1"]),
              "system_id": draw.choice([None, "s1", "a"]), "capability": draw.choice(["coding", "other"]),
-             "probability": draw.randrange(10**6) / 10**6, "harvest": draw.choice([None, draw.randrange(10**6) / 10**6]),
+             "probability": draw.randrange(10**6) / 10**6,
+             "harvest": draw.choice([None, draw.randrange(10**6) / 10**6]),
              "benchmark": None, "pattern": draw.choice([None, "x"]), "exchanges": 3}
             for digest in range(-35, 60)]
     return conform(pa.Table.from_pylist(rows, schema=TEXTS.arrow), TEXTS)

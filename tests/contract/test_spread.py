@@ -175,7 +175,7 @@ def test_shares_are_runs_of_files_in_their_order(tmp_path):
     for number, size in enumerate((5, 1, 1, 1, 50, 2)):
         (tmp_path / f"{number}.jsonl").write_bytes(b"x" * size)
     files = find([tmp_path])
-    assert shares(files, 1) == [range(0, 5), range(5, 6)]
-    assert shares(files, 4) == [range(0, 1), range(1, 4), range(4, 5), range(5, 6)]
+    assert shares(files, 1) == [range(5), range(5, 6)]
+    assert shares(files, 4) == [range(1), range(1, 4), range(4, 5), range(5, 6)]
     assert [number for run in shares(files, 100) for number in run] == list(range(6))
-    assert shares(files[:1], 1) == [range(0, 1)]
+    assert shares(files[:1], 1) == [range(1)]

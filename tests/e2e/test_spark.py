@@ -8,9 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow]
-TABLES = ("campaigns", "members", "evidence", "exchanges", "edges", "groups", "sightings", "activity", "hours", "samples",
-          "phases", "moves", "pools")
-KEY = {"campaigns": ["campaign_id"], "members": ["campaign_id", "account_id"]}
+TABLES = ("campaigns", "members", "evidence", "exchanges", "edges", "groups", "sightings", "activity", "hours",
+          "samples", "phases", "moves", "pools")
 
 
 def assert_close(one, other, at):

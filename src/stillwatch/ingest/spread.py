@@ -1,4 +1,4 @@
-"""Reading logs in an engine's processes: each reads a share of the files, with the very code that reads all of them here.
+"""Reading logs in an engine's processes: each reads a share of the files, with the very code that reads all in one.
 
 Records stay where they are read. What comes back is what one process would have kept of them: parts in the folder that
 all share, counts, lines for the quarantine, and what the reduction knows. Taken over in the order of the files that is
@@ -24,7 +24,8 @@ from stillwatch.ingest.sources import Input
 
 __all__ = ["Reduce", "Share", "Spreads", "Told", "shares"]
 
-_LEAST, _MOST = 1 << 20, 256 << 20  # bytes of files a share: beginning one takes a second, and one is begun anew if lost
+# Bytes of files a share: to begin one takes a second, and one that is lost is begun anew.
+_LEAST, _MOST = 1 << 20, 256 << 20
 _A_PROCESS = 4
 _ERRORS: Mapping[str, type[StillwatchError]] = {error.__name__: error for error in (
     StillwatchError, InputError, UsageError)}
@@ -85,7 +86,7 @@ class Share:
     reduce: Spreads | None
 
     def __call__(self, number: int) -> bytes:
-        """Read the share; what is told of it is JSON. A share that is read twice leaves two folders, and one is told."""
+        """Read the share; what is told of it is JSON. One that is read twice leaves two folders, and tells one."""
         if not self.folder.is_dir():
             remedy = "name a findings folder that all machines of the cluster see under the same path"
             return orjson.dumps(asdict(Told(error=("UsageError", f"{self.folder} is not there where the engine's"

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from copy import copy
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -64,7 +65,7 @@ class TextReducer:
     def save(self, path: Path) -> None:
         """Write what is known to a file: digests, sketches and excerpts, as ``texts`` is made of."""
         pairs = list(self._parts.values())
-        known = {f"pair_{at}": np.array([pair[at] or 0 for pair in pairs], np.int64) for at in (0, 1)}
+        known: dict[str, Any] = {f"pair_{at}": np.array([pair[at] or 0 for pair in pairs], np.int64) for at in (0, 1)}
         known |= {f"known_{at}": np.array([pair[at] is not None for pair in pairs], np.bool_) for at in (0, 1)}
         known["exchanges"] = np.array([self._exchanges[digest] for digest in self._parts], np.int64)
         for name, side in (("prompts", self._prompts), ("systems", self._systems)):
