@@ -112,6 +112,7 @@ def on_spark(traffic: Path, folder: Path) -> tuple[int, float]:
     events = folder / "events"
     events.mkdir()
     session = (SparkSession.builder.master("local[2]").config("spark.eventLog.enabled", "true")
+               .config("spark.eventLog.compress", "false").config("spark.ui.showConsoleProgress", "false")
                .config("spark.eventLog.dir", events.as_uri()).config("spark.ui.enabled", "false")
                .config("spark.driver.host", "127.0.0.1").config("spark.driver.bindAddress", "127.0.0.1")
                .config("spark.sql.shuffle.partitions", "4").getOrCreate())
@@ -151,7 +152,7 @@ def show(of: list[Measured], wanted: argparse.Namespace) -> None:
     for what, count, total in (("accounts", [one.accounts for one in of], accounts),
                                ("distinct texts", [one.texts for one in of], texts)):
         print(f"| {what} | " + " | ".join(f"{n:,}" for n in count) + f" | | {total:,.0f} |")
-    driver = 0.0
+    driver = 0.0  # bytes
     for name, grows in GROWS.items():
         if all(name in one.size for one in of):
             each = " → ".join(f"{one.unit(name):,.1f}" for one in of)
@@ -159,7 +160,11 @@ def show(of: list[Measured], wanted: argparse.Namespace) -> None:
             driver += total if name in ON_DRIVER else 0
             print(f"| {name} | " + " | ".join(f"{one.size[name]:,}" for one in of)
                   + f" | {each} a{'n' if grows != 'text' else ''} {grows} | {total / 1e9:,.0f} GB |")
-    print(f"| together on the driver | | | | {driver / 1e9:,.0f} GB |")
+    textless = driver - sum(last.unit(name) * texts for name in ON_DRIVER if GROWS[name] == "text")
+    for what, held in (("with text", driver), ("without text", textless)):
+        fits = 100e9 / held * wanted.exchanges / 1e6
+        print(f"| together on the driver, {what} |" + " |" * len(of) + f" {held / wanted.exchanges:,.0f} an exchange |"
+              f" {held / 1e9:,.0f} GB, or {fits:,.0f} million exchanges in 100 GB |")
     for what in ("reading", "tables", "linking"):
         each = [getattr(one, what) / one.exchanges * 1e6 for one in of]
         hours = each[-1] * wanted.exchanges / 1e6 / 3600

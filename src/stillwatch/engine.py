@@ -25,27 +25,18 @@ import pyarrow.parquet as pq
 
 from stillwatch.errors import UsageError
 from stillwatch.settings import Settings
+from stillwatch.settings.spark import JAVA_QUIET, LOCAL_MASTER, SAME_VALUES, spark_options
 
 __all__ = ["DIALECTS", "ENGINES", "Engine", "Relation", "connect", "connect_as", "engine_errors", "engine_versions",
-           "literal", "mean_share", "row_lag", "running_total", "sql_of"]
+           "literal", "mean_share", "row_lag", "running_total", "sql_of", "token_sum"]
 
 # Ibis ships no types: a relation is an ibis.expr.types.Table.
 Relation: TypeAlias = Any
 ENGINES = ("duckdb", "spark")
 DIALECTS = ("bigquery", "clickhouse", "snowflake", "trino")
 """Warehouses whose SQL every expression can be written in; no engine connects to them."""
-LOCAL_MASTER = "local[*]"
 
 _SPARK_REMEDY = "install it with pip install 'stillwatch[spark]', and a Java runtime of version 17"
-_JAVA_QUIET = """rootLogger.level = error
-rootLogger.appenderRef.stderr.ref = console
-appender.console.type = Console
-appender.console.name = console
-appender.console.target = SYSTEM_ERR
-appender.console.layout.type = PatternLayout
-appender.console.layout.pattern = %d{HH:mm:ss} %p %c{1}: %m%n
-"""
-_UNITS = {"K": 1 / 1024, "M": 1, "G": 1024, "T": 1024 * 1024}  # in MiB
 
 literal = ibis.literal
 
@@ -58,6 +49,11 @@ def row_lag(relation: Relation, column: str, *, within: Sequence[str]) -> Any:
 def running_total(relation: Relation, column: str, *, by: str) -> Any:
     """The sum of ``column`` over this row and those before it in the order of ``by``, which no two rows share."""
     return relation[column].sum().over(ibis.cumulative_window(order_by=relation[by]))
+
+
+def token_sum(column: Any) -> Any:
+    """The sum of tokens. A log may claim any number: one of a record counts as at most 2^30, so no sum overflows."""
+    return column.clip(0, 1 << 30).sum()
 
 
 def mean_share(column: Any) -> Any:
@@ -297,7 +293,10 @@ def _spark(master: str, threads: int, memory: str | None, spill: tempfile.Tempor
         raise UsageError("engine spark is not installed", remedy=_SPARK_REMEDY) from None
     running = SparkSession.getActiveSession()
     if running is not None:
-        return _Spark(running.newSession(), spill, own=False)
+        session = running.newSession()
+        for option, value in SAME_VALUES.items():
+            session.conf.set(option, value)
+        return _Spark(session, spill, own=False)
     home = os.environ.get("JAVA_HOME")
     if not (Path(home) / "bin" / "java").exists() if home else shutil.which("java") is None:
         raise UsageError("engine spark runs on Java, and there is none " + ("at JAVA_HOME" if home else "on the PATH"),
@@ -312,8 +311,8 @@ def _session(master: str, threads: int, memory: str | None, scratch: Path) -> An
     from pyspark.sql import SparkSession
 
     quiet = scratch / "log4j2.properties"
-    quiet.write_text(_JAVA_QUIET, "utf-8")
-    conf = SparkConf().setAll(list(_spark_options(master, threads, memory, scratch).items()))
+    quiet.write_text(JAVA_QUIET, "utf-8")
+    conf = SparkConf().setAll(list(spark_options(master, threads, memory, scratch).items()))
     conf.set("spark.driver.extraJavaOptions", f"-Dlog4j2.configurationFile={quiet.absolute().as_uri()}")
     log = (scratch / "spark.log").open("wb")
     try:
@@ -335,45 +334,6 @@ def _last_error(scratch: Path) -> str:
     said = (scratch / "spark.log").read_text("utf-8", "replace").splitlines()
     errors = [line for line in said if " ERROR " in line or line.startswith(("Error", "Exception"))]
     return f" ({errors[-1][:200]})" if errors else ""
-
-
-def _spark_options(master: str, threads: int, memory: str | None, scratch: Path) -> dict[str, str]:
-    """Settings of a session. Those that make values differ between engines are the first four; what a cluster decides
-    for itself is set for a local session alone."""
-    options = {
-        "spark.sql.session.timeZone": "UTC",
-        "spark.sql.ansi.enabled": "true",
-        "spark.sql.caseSensitive": "true",
-        "spark.sql.catalogImplementation": "in-memory",
-        "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
-        "spark.sql.warehouse.dir": str(scratch / "warehouse"),
-        "spark.app.name": "stillwatch",
-        "spark.ui.enabled": "false",
-        "spark.ui.showConsoleProgress": "false",
-        "spark.driver.maxResultSize": "0",
-        "spark.master": master,
-    }
-    if memory:
-        options["spark.driver.memory"] = _mebibytes(memory)
-    if master.startswith("local"):
-        if threads and master == LOCAL_MASTER:
-            options["spark.master"] = f"local[{threads}]"
-        options |= {
-            "spark.local.dir": str(scratch),
-            "spark.driver.host": "127.0.0.1",
-            "spark.driver.bindAddress": "127.0.0.1",
-            # The default of 200 is for clusters; merely to begin as many tasks takes a second a query.
-            "spark.sql.shuffle.partitions": str(2 * (threads or os.cpu_count() or 1)),
-        }
-    return options
-
-
-def _mebibytes(memory: str) -> str:
-    """``4GB`` as Java says it; at least the 512 MiB that Spark wants to start at all."""
-    found = re.fullmatch(r"([0-9.]+)\s*([KMGT])i?B", memory)
-    if found is None:
-        raise UsageError(f"{memory!r} is no amount of memory", remedy="give it as 4GB or 512MB")
-    return f"{max(512, int(float(found.group(1)) * _UNITS[found.group(2)]))}m"
 
 
 def _end_java() -> None:

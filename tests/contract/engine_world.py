@@ -60,7 +60,7 @@ def staged(seed: int, exchanges: int) -> pa.Table:
             "n": draw.choice([1, 2, 2**62]), "max_tokens": draw.choice([1, 4096]),
             "tools": draw.choice([[], ["a"], ["a", "b"], ["b", "a"]]), "modalities": [],
             "turn": draw.choice([0, 1, 1, 2]), "status": 200, "latency_ms": draw.random(),
-            "input_tokens": draw.choice([0, 1, draw.randrange(5000), 2**40]),
+            "input_tokens": draw.choice([0, 1, draw.randrange(5000), 2**63 - 1, -(2**63)]),
             "output_tokens": draw.randrange(10) * 10, "reasoning_tokens": draw.choice([0, 5, 10, 17]),
             "cached_tokens": 0, "prompt_chars": 5, "response_chars": 7, "stream": draw.random() < 0.5,
             "logprobs": draw.random() < 0.5, "model": draw.choice(["m-1", "m-2", "M-1"]),

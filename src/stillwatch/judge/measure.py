@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from stillwatch.engine import Engine, Relation, mean_share, row_lag, running_total
+from stillwatch.engine import Engine, Relation, mean_share, row_lag, running_total, token_sum
 
 __all__ = ["CONTENT", "FEATURES", "Measured", "Surroundings", "measure"]
 
@@ -187,8 +187,8 @@ def _sizes(engine: Engine, own: Relation, groups: dict[str, Measured]) -> None:
         exchanges=own.count(),
         first=own.ts.min(),
         last=own.ts.max(),
-        input_tokens=own.input_tokens.sum(),
-        output_tokens=own.output_tokens.sum(),
+        input_tokens=token_sum(own.input_tokens),
+        output_tokens=token_sum(own.output_tokens),
         text=text.cast("int64").sum(),
         harvest=mean_share(own.harvest),
         turns=turn.cast("int64").sum(),

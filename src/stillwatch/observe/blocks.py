@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from stillwatch.engine import Engine, Relation, literal, mean_share
+from stillwatch.engine import Engine, Relation, literal, mean_share, token_sum
 from stillwatch.observe.sightings.shape import digests
 from stillwatch.schema import ACCOUNTS, BLOCKS, PROFILES, conform
 from stillwatch.settings import DeploymentKey
@@ -91,8 +91,8 @@ def profiles(engine: Engine, staged: Relation) -> pa.Table:
                 first_seen=named.ts.min(),
                 last_seen=named.ts.max(),
                 days=(named.ts_us // _DAY_US).nunique(),
-                input_tokens=named.input_tokens.sum(),
-                output_tokens=named.output_tokens.sum(),
+                input_tokens=token_sum(named.input_tokens),
+                output_tokens=token_sum(named.output_tokens),
                 single_turn=(known & (named.turn == 1)).cast("int64").sum(),
                 turn_known=known.cast("int64").sum(),
                 end_users=named.end_user_id.nunique(),
