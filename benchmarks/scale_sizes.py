@@ -5,8 +5,8 @@
     python benchmarks/scale_sizes.py --spark                      # shuffled bytes and CPU time from Spark's own metrics
 
 Sizes do not depend on the machine; CPU seconds do. docs/scale.md says how to read the table. The projection takes each
-size to grow as the thing it is counted by, in the mix of the scenario's larger scale; for logs of your own give their
-mix with --accounts and --texts (per exchange).
+size to grow as the thing it is counted by, in the mix of the scenario's larger scale, and CPU time as from the first
+scale to the last; for logs of your own give their mix with --accounts and --texts (per exchange).
 """
 
 from __future__ import annotations
@@ -166,12 +166,13 @@ def show(of: list[Measured], wanted: argparse.Namespace) -> None:
         print(f"| together on the driver, {what} |" + " |" * len(of) + f" {held / wanted.exchanges:,.0f} an exchange |"
               f" {held / 1e9:,.0f} GB, or {fits:,.0f} million exchanges in 100 GB |")
     for what in ("reading", "tables", "linking"):
-        each = [getattr(one, what) / one.exchanges * 1e6 for one in of]
-        hours = each[-1] * wanted.exchanges / 1e6 / 3600
-        print(f"| CPU seconds, {what} | " + " | ".join(f"{getattr(one, what):.1f}" for one in of) + " | "
-              + " → ".join(f"{one:.1f}" for one in each)
-              + f" µs an exchange | {hours:,.0f} core-hours, {hours * wanted.core_hour:,.0f} at"
-              f" {wanted.core_hour} a core-hour |")
+        used = [getattr(one, what) for one in of]
+        # What starting costs is the same at every scale, and cancels out in the difference.
+        each = (used[-1] - used[0]) / (last.exchanges - of[0].exchanges) if len(of) > 1 else used[0] / last.exchanges
+        hours = each * wanted.exchanges / 3600
+        print(f"| CPU seconds, {what} | " + " | ".join(f"{seconds:.1f}" for seconds in used)
+              + f" | {each * 1e6:.1f} µs a further exchange | {hours:,.0f} core-hours,"
+              f" {hours * wanted.core_hour:,.2f} at {wanted.core_hour} a core-hour |")
 
 
 def main() -> None:

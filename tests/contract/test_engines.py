@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import math
 import sys
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,9 @@ from engine_cases import CASES
 from engine_world import world as make_world
 
 import stillwatch
-from stillwatch.engine import DIALECTS, Engine, connect, sql_of
+from stillwatch.engine import DIALECTS, Engine, connect, mean_share, sql_of, token_sum
 from stillwatch.errors import UsageError
+from stillwatch.judge.measure import _deciles
 
 SOURCE = Path(stillwatch.__file__).parent
 ROOMS = ("observe", "link", "judge", "ingest", "pipeline")
@@ -188,6 +190,30 @@ def test_every_expression_is_written_in_the_warehouses_sql(dialect, recorded):
         nearly |= {mark for mark in NEARLY if mark[0] == dialect and any(mark[1] in text for text in sql)}
     assert nearly == {mark for mark in NEARLY if mark[0] == dialect}
     assert len(written) > 40
+
+
+@pytest.mark.parametrize("values", [[7], [1, 2], [0, 10, 10, 10, 40], list(range(0, 1003, 17)), [5] * 30,
+                                    [2**62, 3, 3, 9, 2**62, 1]], ids=len)
+def test_deciles_are_the_usual_ones(duckdb, values):
+    rows = duckdb.table(pa.table({"tokens": pa.array(values, pa.int64())}))
+    expected = np.quantile(np.array(values, dtype=np.float64), [i / 10 for i in range(1, 10)], method="linear")
+    assert _deciles(duckdb, rows, "tokens") == pytest.approx(expected.tolist(), rel=1e-12)
+    assert _deciles(duckdb, rows.filter(rows.tokens < 0), "tokens") == []
+
+
+def test_sums_and_means_are_right_and_know_no_order(duckdb):
+    draw = np.random.default_rng(8)
+    shares = np.round(draw.random(5000), 6)
+    truth = sum(Fraction(round(share * 10**6), 10**6) for share in shares.tolist()) / len(shares)
+    tokens = [None, 5, 2**63 - 1, 2**63 - 1, -7]
+    found = set()
+    for order in (shares, shares[::-1], draw.permutation(shares)):
+        rows = duckdb.table(pa.table({"share": order}))
+        found.add(duckdb.arrow(rows.aggregate(mean=mean_share(rows.share)))["mean"][0].as_py())
+    assert len(found) == 1
+    assert found.pop() == pytest.approx(float(truth), rel=1e-15)
+    rows = duckdb.table(pa.table({"tokens": pa.array(tokens, pa.int64())}))
+    assert duckdb.arrow(rows.aggregate(sum=token_sum(rows.tokens))).to_pylist() == [{"sum": 5 + 2 * 2**30}]
 
 
 def test_an_engine_that_is_not_known_is_refused():
