@@ -35,6 +35,9 @@ __all__ = ["scan"]
 
 LookSeconds = Annotated[float | None, typer.Option(help="Time budget for finding since when each detection could have"
                                                    " been reported; 0 for none.")]
+Prior = Annotated[float | None, typer.Option(help="Prior probability that linked accounts are a distillation"
+                                             " campaign.")]
+FailOnFinding = Annotated[bool, typer.Option("--fail-on-finding", help="Exit 3 when a campaign is a detection.")]
 
 
 @guarded
@@ -61,13 +64,11 @@ def scan(
     decoys: Annotated[int | None, typer.Option(help="Decoy data sets behind every q-value.")] = None,
     decoy_seconds: Annotated[float | None, typer.Option(help="Time budget for decoys.")] = None,
     look_seconds: LookSeconds = None,
-    prior: Annotated[float | None, typer.Option(help="Prior probability that linked accounts are a distillation"
-                                                " campaign.")] = None,
+    prior: Prior = None,
     memory: Memory = None,
     threads: Threads = None,
     as_json: JsonFlag = False,
-    fail_on_finding: Annotated[bool, typer.Option("--fail-on-finding", help="Exit 3 when a campaign is a"
-                                                  " detection.")] = False,
+    fail_on_finding: FailOnFinding = False,
     quiet: Quietly = False,
 ) -> None:
     """Read logs, find campaigns, write a findings folder.
