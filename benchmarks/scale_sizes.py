@@ -67,7 +67,8 @@ class Measured:
 
     def unit(self, name: str) -> float:
         """Bytes of an intermediate per thing that it grows with."""
-        return self.size[name] / {"exchange": self.exchanges, "account": self.accounts, "text": self.texts}[GROWS[name]]
+        number = {"exchange": self.exchanges, "account": self.accounts, "text": self.texts}[GROWS[name]]
+        return self.size[name] / max(1, number)
 
 
 def measure(traffic: Path, folder: Path) -> Measured:
@@ -154,14 +155,14 @@ def show(of: list[Measured], wanted: argparse.Namespace) -> None:
         print(f"| {what} | " + " | ".join(f"{n:,}" for n in count) + f" | | {total:,.0f} |")
     driver = 0.0  # bytes
     for name, grows in GROWS.items():
-        if all(name in one.size for one in of):
+        if all(name in one.size and (one.texts or grows != "text") for one in of):
             each = " → ".join(f"{one.unit(name):,.1f}" for one in of)
             total = last.unit(name) * number[grows]
             driver += total if name in ON_DRIVER else 0
             print(f"| {name} | " + " | ".join(f"{one.size[name]:,}" for one in of)
                   + f" | {each} a{'n' if grows != 'text' else ''} {grows} | {total / 1e9:,.0f} GB |")
     textless = driver - sum(last.unit(name) * texts for name in ON_DRIVER if GROWS[name] == "text")
-    for what, held in (("with text", driver), ("without text", textless)):
+    for what, held in ((("with text", driver),) if last.texts else ()) + (("without text", textless),):
         fits = 100e9 / held * wanted.exchanges / 1e6
         print(f"| together on the driver, {what} |" + " |" * len(of) + f" {held / wanted.exchanges:,.0f} an exchange |"
               f" {held / 1e9:,.0f} GB, or {fits:,.0f} million exchanges in 100 GB |")
