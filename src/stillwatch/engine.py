@@ -348,5 +348,8 @@ def _end_java() -> None:
     process = getattr(gateway, "proc", None)
     if process is not None:
         process.stdin.close()
-        process.wait(timeout=60)
+        try:
+            process.wait(timeout=60)
+        except subprocess.TimeoutExpired:
+            process.kill()
     SparkContext._gateway = SparkContext._jvm = None

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from engine_cases import CASES
 from engine_world import world as make_world
@@ -247,11 +248,14 @@ def test_without_java_spark_says_so(monkeypatch, tmp_path):
 
 
 @pytest.mark.spark
-def test_what_a_session_holds_is_let_go(spark):
+def test_what_a_session_holds_is_let_go(spark, tmp_path):
     before = {view.name for view in spark._session.catalog.listTables()}
     with spark.passing():
-        rows = spark.keep(spark.table(pa.table({"a": [1, 2, None]})))
-        assert spark.arrow(rows.aggregate(n=rows.count())).to_pylist() == [{"n": 3}]
+        for values in ([1, 2, None], []):
+            rows = spark.keep(spark.table(pa.table({"a": pa.array(values, pa.int64())})))
+            assert spark.arrow(rows.aggregate(n=rows.count())).to_pylist() == [{"n": len(values)}]
+            spark.write(rows.order_by("a"), tmp_path / "rows.parquet")
+            assert pq.read_table(tmp_path / "rows.parquet")["a"].to_pylist() == values
         assert {view.name for view in spark._session.catalog.listTables()} > before
     assert {view.name for view in spark._session.catalog.listTables()} == before
 

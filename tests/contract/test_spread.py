@@ -12,10 +12,10 @@ import pytest
 from tests.unit.text_batches import problem
 
 from stillwatch.engine import Engine, connect
-from stillwatch.errors import InputError, StillwatchError
+from stillwatch.errors import InputError, StillwatchError, UsageError
 from stillwatch.ingest import ingest
 from stillwatch.ingest.examples_gateways import AZURE
-from stillwatch.ingest.spread import shares
+from stillwatch.ingest.spread import Share, Told, shares
 from stillwatch.observe import TextReducer
 from stillwatch.settings import DeploymentKey, Settings
 
@@ -167,6 +167,26 @@ def test_exchanges_in_several_records_are_read_in_one_process(tmp_path):
     assert done_apart == done
     assert rows_apart.equals(rows)
     assert not list((tmp_path / "apart").glob("share-*"))
+
+
+def test_where_the_shared_folder_is_not_there_the_error_says_so(tmp_path):
+    told = Told(**orjson.loads(Share(tmp_path / "gone", [range(1)], lambda *_: Told(), None)(0)))
+    with pytest.raises(UsageError, match="is not there") as caught:
+        told.raised()
+    assert "same path" in caught.value.remedy
+
+
+def test_a_folder_of_nothing_is_read_as_nothing(tmp_path, apart):
+    (tmp_path / "empty").mkdir()
+    done, rows, quarantine, _ = run(tmp_path / "apart", apart, [tmp_path / "empty"])
+    assert (done.counts.records_in, rows.num_rows, quarantine) == (0, 0, b"")
+
+
+def test_relative_paths_are_those_of_the_caller(tmp_path, logs, apart, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done, *_ = run(tmp_path / "apart", apart, ["logs/region=eu/day=1"])
+    assert done.counts.kept == 60
+    assert [file.path for file in done.files] == ["a.parquet", "again.parquet"]
 
 
 def test_shares_are_runs_of_files_in_their_order(tmp_path):

@@ -126,11 +126,12 @@ class _Run:
     def _read_apart(self, engine: Engine) -> list[InputError] | None:
         """As ``_read_here`` all files, a share a task of the engine; ``None`` where that cannot be."""
         reduce = self._reduce
-        if not engine.spreads or not (reduce is None or isinstance(reduce, Spreads)):
+        if not engine.spreads or not self._files or not (reduce is None or isinstance(reduce, Spreads)):
             return None
         # Settings as read are of a class of their own, which no other process knows.
         settings = Settings(**self._settings.model_dump())
-        reads = partial(_read_share, self._files, settings, self._key, self._chosen)
+        files = [replace(file, path=file.path.absolute()) for file in self._files]
+        reads = partial(_read_share, files, settings, self._key, self._chosen)
         share = Share(self._folder.absolute(), shares(self._files, engine.parallel), reads,
                       None if reduce is None else reduce.fresh())
         told = [Told(**orjson.loads(answer)) for answer in engine.spread(share, len(share.of))]

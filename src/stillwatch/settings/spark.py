@@ -47,12 +47,13 @@ def spark_options(master: str, threads: int, memory: str | None, scratch: Path) 
         if threads and master == LOCAL_MASTER:
             options["spark.master"] = f"local[{threads}]"
         options |= {
-            "spark.local.dir": str(scratch),
             "spark.driver.host": "127.0.0.1",
             "spark.driver.bindAddress": "127.0.0.1",
             # The default of 200 is for clusters; merely to begin as many tasks takes a second a query.
             "spark.sql.shuffle.partitions": str(2 * (threads or os.cpu_count() or 1)),
         }
+        if "," not in str(scratch):  # which Spark reads as several folders
+            options["spark.local.dir"] = str(scratch)
     return options
 
 
