@@ -40,9 +40,11 @@ class TextReducer:
     """
 
     def __init__(self, key: DeploymentKey, *, seed: int = 0) -> None:
-        self._deployment = key
         self._key = key.subkey("text")
         self._seed = seed
+        self._forget()
+
+    def _forget(self) -> None:
         self._prompts = TextSide(self._key)
         self._systems = TextSide(self._key)
         self._digest_of: dict[tuple[int | None, int | None], int] = {}
@@ -60,7 +62,9 @@ class TextReducer:
 
     def fresh(self) -> TextReducer:
         """One of the same key and seed that has seen nothing, for a part of the logs (see ``take_over``)."""
-        return TextReducer(self._deployment, seed=self._seed)
+        other = copy(self)
+        other._forget()
+        return other
 
     def save(self, path: Path) -> None:
         """Write what is known to a file: digests, sketches and excerpts, as ``texts`` is made of."""
