@@ -5,7 +5,7 @@ OUT := demo-output
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: install demo test test-all check format docs site bench scoreboard oracles gateways data models clean
+.PHONY: install demo test test-all spark check format docs site bench scoreboard oracles gateways data models clean
 
 install: $(STAMP)
 
@@ -42,6 +42,12 @@ test: install
 # With the slow ones, as CI runs them.
 test-all: install
 	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+# The engine spark beside DuckDB: value by value, and a whole scan. It installs half a gigabyte, and needs Java 17.
+spark: install
+	@java -version >/dev/null 2>&1 || test -x "$(JAVA_HOME)/bin/java" || { echo "The engine spark needs Java 17: install it, or set JAVA_HOME" >&2; exit 1; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --group spark
+	$(BIN)/python -m pytest -m spark
 
 # Speed and memory, as ratios within one run.
 bench: install

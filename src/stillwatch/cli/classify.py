@@ -18,6 +18,7 @@ from stillwatch.cli.shared import (
     ProgressWatcher,
     Quietly,
     Seed,
+    SparkMaster,
     Threads,
     count_identity,
     deployment_key,
@@ -39,6 +40,7 @@ def classify(
     format_name: FormatName = None,
     mapping: MappingFile = None,
     engine: EngineName = None,
+    spark_master: SparkMaster = None,
     seed: Seed = None,
     memory: Memory = None,
     threads: Threads = None,
@@ -56,7 +58,7 @@ def classify(
 
       stillwatch classify 'logs/*.jsonl.gz' --out classified.csv --json | jq .capabilities
     """
-    settings = load_settings(engine=engine, seed=seed, memory=memory, threads=threads)
+    settings = load_settings(engine=engine, spark_master=spark_master, seed=seed, memory=memory, threads=threads)
     key = deployment_key(quiet or as_json)
     given = ScanInputs(inputs, format=format_name, mapping=mapping)
     with ProgressWatcher(quiet) as watcher:

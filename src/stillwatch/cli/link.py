@@ -16,6 +16,7 @@ from stillwatch.cli.shared import (
     ProgressWatcher,
     Quietly,
     Seed,
+    SparkMaster,
     Threads,
     deployment_key,
     guarded,
@@ -38,6 +39,7 @@ def link(
     families: Annotated[Path | None, typer.Option(dir_okay=False, help="YAML or JSON file, kind → {family, level,"
                                                   " secret}: which kinds are one comparison.")] = None,
     engine: EngineName = None,
+    spark_master: SparkMaster = None,
     seed: Seed = None,
     memory: Memory = None,
     threads: Threads = None,
@@ -57,7 +59,7 @@ def link(
 
       stillwatch explain linked ACCOUNT
     """
-    settings = load_settings(engine=engine, seed=seed, memory=memory, threads=threads)
+    settings = load_settings(engine=engine, spark_master=spark_master, seed=seed, memory=memory, threads=threads)
     key = deployment_key(quiet or as_json)
     with ProgressWatcher(quiet) as watcher:
         summary = link_sightings(sightings, out, settings=settings, key=key, families=families, watcher=watcher)

@@ -19,6 +19,7 @@ from stillwatch.cli.shared import (
     ProgressWatcher,
     Quietly,
     Seed,
+    SparkMaster,
     Threads,
     count_identity,
     deployment_key,
@@ -34,6 +35,9 @@ __all__ = ["scan"]
 
 LookSeconds = Annotated[float | None, typer.Option(help="Time budget for finding since when each detection could have"
                                                    " been reported; 0 for none.")]
+Prior = Annotated[float | None, typer.Option(help="Prior probability that linked accounts are a distillation"
+                                             " campaign.")]
+FailOnFinding = Annotated[bool, typer.Option("--fail-on-finding", help="Exit 3 when a campaign is a detection.")]
 
 
 @guarded
@@ -55,20 +59,19 @@ def scan(
     cases: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="Case store: what a person dismissed"
                                                " there stays cleared unless there is new evidence.")] = None,
     engine: EngineName = None,
+    spark_master: SparkMaster = None,
     seed: Seed = None,
     decoys: Annotated[int | None, typer.Option(help="Decoy data sets behind every q-value.")] = None,
     decoy_seconds: Annotated[float | None, typer.Option(help="Time budget for decoys.")] = None,
     look_seconds: LookSeconds = None,
-    prior: Annotated[float | None, typer.Option(help="Prior probability that linked accounts are a distillation"
-                                                " campaign.")] = None,
+    prior: Prior = None,
     memory: Memory = None,
     threads: Threads = None,
     keep_work: Annotated[bool, typer.Option("--keep-work", help="Keep what was finished on the way, encrypted, in"
                                             " OUT.work: a scan with one changed setting then redoes only what"
                                             " follows from it.")] = False,
     as_json: JsonFlag = False,
-    fail_on_finding: Annotated[bool, typer.Option("--fail-on-finding", help="Exit 3 when a campaign is a"
-                                                  " detection.")] = False,
+    fail_on_finding: FailOnFinding = False,
     quiet: Quietly = False,
 ) -> None:
     """Read logs, find campaigns, write a findings folder.
@@ -87,9 +90,12 @@ def scan(
       stillwatch scan gateway.csv --mapping columns.yaml
 
       stillwatch scan logs/ --accounts accounts.parquet --cases cases.db
+
+      stillwatch scan /shared/logs --out /shared/findings --engine spark --spark-master spark://head:7077
     """
-    settings = load_settings(engine=engine, seed=seed, decoys=decoys, decoy_seconds=decoy_seconds,
-                             look_seconds=look_seconds, prior=prior, memory=memory, threads=threads)
+    settings = load_settings(engine=engine, spark_master=spark_master, seed=seed, decoys=decoys,
+                             decoy_seconds=decoy_seconds, look_seconds=look_seconds, prior=prior, memory=memory,
+                             threads=threads)
     key = deployment_key(quiet or as_json)
     given = ScanInputs(inputs, accounts, launches, agreements, networks or (), format_name, mapping, cases)
     with ProgressWatcher(quiet) as watcher:

@@ -42,6 +42,7 @@ __all__ = [
     "ProgressWatcher",
     "Quietly",
     "Seed",
+    "SparkMaster",
     "Threads",
     "count_identity",
     "deployment_key",
@@ -59,7 +60,12 @@ Inputs = Annotated[list[str], typer.Argument(
 FormatName = Annotated[str | None, typer.Option("--format", help="Log format, instead of detecting it.")]
 MappingFile = Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="YAML file, column → path, for a"
                                                   " format that is not known.")]
-EngineName = Annotated[str | None, typer.Option(help="Engine for the table work.")]
+EngineName = Annotated[str | None, typer.Option(help="Engine for the table work: duckdb, or spark, which reads logs,"
+                                                " reduces text and sums up on a cluster (pip install"
+                                                " 'stillwatch[spark]'; Java 17).")]
+SparkMaster = Annotated[str | None, typer.Option("--spark-master", metavar="URL", help="Where the engine spark runs, by"
+                                                 " default in local[*]: this machine. All of a cluster's machines must"
+                                                 " see the logs and the findings folder under the same paths.")]
 Seed = Annotated[int | None, typer.Option(help="Seed of every randomised step.")]
 Memory = Annotated[str | None, typer.Option(help="Memory limit of the engine, such as 4GB.")]
 Threads = Annotated[int | None, typer.Option(help="Threads of the engine; 0 for one a core.")]

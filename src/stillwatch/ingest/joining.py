@@ -24,7 +24,7 @@ from stillwatch.ingest.extras import dump
 from stillwatch.ingest.model import BadRecord, Format, Joins
 from stillwatch.settings import Settings
 
-__all__ = ["Exchange", "Joiner"]
+__all__ = ["Apart", "Exchange", "Joiner", "JoinsRecordsError"]
 
 _HELD = 64 << 20
 _MOST_PARTS = 10_000
@@ -110,6 +110,25 @@ class Joiner:
         """Remove what was written."""
         for path in self._paths.values():
             path.unlink(missing_ok=True)
+
+
+class JoinsRecordsError(Exception):
+    """A source wrote one exchange as several records, which may lie in any files: these are read in one process."""
+
+
+class Apart:
+    """In a joiner's place where only some of the files are there."""
+
+    def add(self, format: Format, key: str, file: int, place: int, record: Mapping[str, Any]) -> None:
+        """Raise ``JoinsRecordsError``: what else belongs to the exchange may be in another process's files."""
+        raise JoinsRecordsError(format.name)
+
+    def exchanges(self) -> Iterator[Exchange]:
+        """None: nothing was taken."""
+        return iter(())
+
+    def close(self) -> None:
+        """Nothing was written."""
 
 
 class _Group:

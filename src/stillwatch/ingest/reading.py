@@ -16,7 +16,7 @@ import pyarrow as pa
 from stillwatch.errors import InputError
 from stillwatch.ingest.batches import as_extra
 from stillwatch.ingest.containers import Item, open_source
-from stillwatch.ingest.joining import Joiner
+from stillwatch.ingest.joining import Apart, Joiner
 from stillwatch.ingest.model import OUT_OF_SCOPE, BadRecord, Format, Joins, OutOfScope, Row, Unpacks
 from stillwatch.ingest.native import NativeFormat
 from stillwatch.ingest.opening import CHUNK, Stream
@@ -71,7 +71,7 @@ class Reader:
     """Reads files into a sink."""
 
     def __init__(self, known: Mapping[str, Format], chosen: Format | None, settings: Settings,
-                 key: DeploymentKey, sink: Sink, joiner: Joiner) -> None:
+                 key: DeploymentKey, sink: Sink, joiner: Joiner | Apart) -> None:
         self._known = known
         self._chosen = chosen
         self._settings = settings

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -23,6 +24,8 @@ __all__ = ["Sink"]
 
 _PART_ROWS = 1_000_000
 _BATCH_BYTES = 64 << 20
+_QUARANTINE = "quarantine.jsonl"
+_COUNTERS = ("set_aside", "elsewhere", "kept", "quarantined")
 Reduce = Callable[[pa.RecordBatch], pa.RecordBatch]
 
 
@@ -52,7 +55,7 @@ class Sink:
         self._names: dict[int, str] = {}
         self._writer: pq.ParquetWriter | None = None
         self._part_rows = 0
-        self._quarantine: IO[bytes] = (folder / "quarantine.jsonl").open("wb")
+        self._quarantine: IO[bytes] = (folder / _QUARANTINE).open("wb")
 
     def name(self, file: int, name: str) -> None:
         """Say what a file is called in the quarantine."""
@@ -175,6 +178,24 @@ class Sink:
                 self._store(empty[0] if empty else pa.RecordBatch.from_pylist([], schema=INGESTED.arrow))
         self._close_part()
         self._quarantine.flush()
+
+    def told(self) -> dict[str, Any]:
+        """What another sink needs to ``take_over`` all that this one wrote and counted, as JSON can say it."""
+        return {"parts": [part.name for part in self.parts], "present": sorted(self.present), "unknown": self.unknown,
+                **{name: list(getattr(self, name).items()) for name in _COUNTERS}}
+
+    def take_over(self, told: Mapping[str, Any], folder: Path) -> None:
+        """Add what another sink wrote into ``folder``; it is closed, and its records come after all so far."""
+        for name in told["parts"]:
+            part = self._folder / f"part-{len(self.parts):05d}.parquet"
+            (folder / name).rename(part)
+            self.parts.append(part)
+        with (folder / _QUARANTINE).open("rb") as lines:
+            shutil.copyfileobj(lines, self._quarantine)
+        self.present |= set(told["present"])
+        self.unknown += told["unknown"]
+        for name in _COUNTERS:
+            getattr(self, name).update(dict(told[name]))
 
     def close_quarantine(self) -> None:
         """No more lines."""

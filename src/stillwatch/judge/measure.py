@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from stillwatch.engine import Engine, Relation, row_lag
+from stillwatch.engine import Engine, Relation, mean_share, row_lag, running_total, token_sum
 
 __all__ = ["CONTENT", "FEATURES", "Measured", "Surroundings", "measure"]
 
@@ -133,16 +133,35 @@ def _lengths(engine: Engine, own: Relation, staged: Relation, groups: dict[str, 
         known = staged.filter(staged[column].notnull())
         if feature == "thinking":
             known = known.filter(known[column] > 0)
-        edges = _rows(engine, known.aggregate(**{f"q{i}": known[column].quantile(i / 10) for i in range(1, 10)}))
-        cuts = [value for value in next(iter(edges)).values() if value is not None]
+        cuts = _deciles(engine, known, column)
         if not cuts:
             continue
         mine = own.filter(own[column].notnull())
-        # Halfway between less and at most: a length that many share stands in the middle of its own crowd.
-        place = sum(((mine[column] > cut).cast("float64") + (mine[column] >= cut).cast("float64")) / (2 * len(cuts))
-                    for cut in cuts)
+        # Halfway between less and at most: a length that many share stands in the middle of its own crowd. Added up as
+        # whole numbers, in which no order of rows shows.
+        place = sum((mine[column] > cut).cast("int64") + (mine[column] >= cut).cast("int64") for cut in cuts)
         for row in _rows(engine, mine.mutate(place=place).group_by("group_id").agg(place=lambda t: t.place.mean())):
-            groups[row["group_id"]].features[feature] = row["place"]
+            groups[row["group_id"]].features[feature] = row["place"] / (2 * len(cuts))
+
+
+def _deciles(engine: Engine, known: Relation, column: str) -> list[float]:
+    """The nine deciles of a column without nulls, interpolated between neighbours (type 7 of Hyndman and Fan, 1996);
+    none where there are no rows.
+
+    Engines' own quantiles differ in their last digits, which decides where a value is a cut, and some have none.
+    """
+    counted = known.group_by(value=known[column]).agg(count=known.count())
+    total = next(iter(_rows(engine, counted.aggregate(rows=counted["count"].sum()))))["rows"]
+    if not total:
+        return []
+    upto = counted.mutate(upto=running_total(counted, "count", by="value"))
+    # Tenths of a place, from 0, at which each decile lies; the values at the places below and above it.
+    places = {i: (int(total) - 1) * i for i in range(1, 10)}
+    ends = next(iter(_rows(engine, upto.aggregate(
+        **{f"below{i}": upto.value.min(where=upto.upto > place // 10) for i, place in places.items()},
+        **{f"above{i}": upto.value.min(where=upto.upto > -(-place // 10)) for i, place in places.items()}))))
+    return [ends[f"below{i}"] + (ends[f"above{i}"] - ends[f"below{i}"]) * (place % 10) / 10
+            for i, place in places.items()]
 
 
 def _forms(engine: Engine, own: Relation, staged: Relation, groups: dict[str, Measured]) -> None:
@@ -172,10 +191,10 @@ def _sizes(engine: Engine, own: Relation, groups: dict[str, Measured]) -> None:
         exchanges=own.count(),
         first=own.ts.min(),
         last=own.ts.max(),
-        input_tokens=own.input_tokens.sum(),
-        output_tokens=own.output_tokens.sum(),
+        input_tokens=token_sum(own.input_tokens),
+        output_tokens=token_sum(own.output_tokens),
         text=text.cast("int64").sum(),
-        harvest=own.harvest.mean(),
+        harvest=mean_share(own.harvest),
         turns=turn.cast("int64").sum(),
         single=(turn & (own.turn == 1)).cast("int64").sum(),
         users=own.end_user_id.nunique(),

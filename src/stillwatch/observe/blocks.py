@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from stillwatch.engine import Engine, Relation, literal
+from stillwatch.engine import Engine, Relation, literal, mean_share, token_sum
 from stillwatch.observe.sightings.shape import digests
 from stillwatch.schema import ACCOUNTS, BLOCKS, PROFILES, conform
 from stillwatch.settings import DeploymentKey
@@ -73,7 +73,8 @@ def content(engine: Engine, staged: Relation, texts: Relation) -> pa.Table:
     joined = named.select("account_id", "text_digest", "ts").inner_join(families, "text_digest")
     return engine.arrow(
         joined.group_by("account_id", "template_id", "system_id").agg(
-            first_seen=joined.ts.min(), last_seen=joined.ts.max(), count=joined.count(), harvest=joined.harvest.mean()
+            first_seen=joined.ts.min(), last_seen=joined.ts.max(), count=joined.count(),
+            harvest=mean_share(joined.harvest),
         )
     )
 
@@ -90,8 +91,8 @@ def profiles(engine: Engine, staged: Relation) -> pa.Table:
                 first_seen=named.ts.min(),
                 last_seen=named.ts.max(),
                 days=(named.ts_us // _DAY_US).nunique(),
-                input_tokens=named.input_tokens.sum(),
-                output_tokens=named.output_tokens.sum(),
+                input_tokens=token_sum(named.input_tokens),
+                output_tokens=token_sum(named.output_tokens),
                 single_turn=(known & (named.turn == 1)).cast("int64").sum(),
                 turn_known=known.cast("int64").sum(),
                 end_users=named.end_user_id.nunique(),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from copy import copy
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -41,6 +42,9 @@ class TextReducer:
     def __init__(self, key: DeploymentKey, *, seed: int = 0) -> None:
         self._key = key.subkey("text")
         self._seed = seed
+        self._forget()
+
+    def _forget(self) -> None:
         self._prompts = TextSide(self._key)
         self._systems = TextSide(self._key)
         self._digest_of: dict[tuple[int | None, int | None], int] = {}
@@ -95,6 +99,37 @@ class TextReducer:
         """Take from a table of all texts so far what each asks for, so that it is not judged again."""
         self._judged = pa.table({name: texts[name] for name in ("text_digest", "capability", "probability", "harvest",
                                                                 "benchmark")})
+
+    def fresh(self) -> TextReducer:
+        """One of the same key and seed that has seen nothing, for a part of the logs (see ``take_over``)."""
+        other = copy(self)
+        other._forget()
+        return other
+
+    def save(self, path: Path) -> None:
+        """Write what is known to a file: digests, sketches and excerpts, as ``texts`` is made of."""
+        pairs = list(self._parts.values())
+        known: dict[str, Any] = {f"pair_{at}": np.array([pair[at] or 0 for pair in pairs], np.int64) for at in (0, 1)}
+        known |= {f"known_{at}": np.array([pair[at] is not None for pair in pairs], np.bool_) for at in (0, 1)}
+        known["exchanges"] = np.array([self._exchanges[digest] for digest in self._parts], np.int64)
+        for name, side in (("prompts", self._prompts), ("systems", self._systems)):
+            known |= {f"{name}.{what}": array for what, array in side.state().items()}
+        with path.open("wb") as file:
+            np.savez(file, **known)
+
+    def take_over(self, path: Path) -> None:
+        """Add what another of the same key saved, as if its batches had been given here, after one's own.
+
+        Files taken over in the order of the logs leave just what one reducer of all of the logs holds.
+        """
+        with np.load(path, allow_pickle=False) as known:
+            for name, side in (("prompts", self._prompts), ("systems", self._systems)):
+                side.take_over({what.removeprefix(f"{name}."): known[what] for what in known.files
+                                if what.startswith(f"{name}.")})
+            system, prompt = ([value if there else None for value, there in zip(
+                known[f"pair_{at}"].tolist(), known[f"known_{at}"].tolist(), strict=True)] for at in (0, 1))
+            for pair in zip(system, prompt, known["exchanges"].tolist(), strict=True):
+                self._count(*pair)
 
     def restricted(self, exchanges: Mapping[int, int]) -> TextReducer:
         """What this would be had it seen only so many exchanges of each distinct text (by ``text_digest``)."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from copy import copy
 from typing import Any
 
@@ -21,6 +21,8 @@ __all__ = ["TextSide"]
 
 I64 = NDArray[np.int64]
 _PORTION = 512
+# What is kept a text, beside its shingles, of which a text has many.
+_A_TEXT = ("_counts", "_sums", "_words", "_cues", "_benchmark", "_tokens")
 
 
 class TextSide:
@@ -77,9 +79,34 @@ class TextSide:
         if len(stays):
             counts = np.concatenate(self._counts)
             other._shingle = [np.concatenate(self._shingle)[np.repeat(stays, counts)]]
-            for name in ("_counts", "_sums", "_words", "_cues", "_benchmark", "_tokens"):
+            for name in _A_TEXT:
                 setattr(other, name, [np.concatenate(getattr(self, name))[stays]])
         return other
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """All that is kept, as arrays, but for what only saves looking at a text again."""
+        held: dict[str, NDArray[Any]] = {"index": np.fromiter(self.index, np.int64, len(self.index))}
+        if self.index:
+            texts = [text.encode("utf-8", "surrogatepass") for text in self.excerpts]
+            held["excerpts"] = np.frombuffer(b"".join(texts), np.uint8)
+            held["lengths"] = np.fromiter(map(len, texts), np.int64, len(texts))
+            held |= {name: np.concatenate(getattr(self, name)) for name in ("_shingle", *_A_TEXT)}
+        return held
+
+    def take_over(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Add the texts of another side of the same key (``state``) as if they had been added here, after one's own."""
+        index = state["index"].tolist()
+        new = np.fromiter((digest not in self.index for digest in index), np.bool_, len(index))
+        if not new.any():
+            return
+        written, ends = state["excerpts"].tobytes(), np.cumsum(state["lengths"])
+        for place in np.flatnonzero(new).tolist():
+            self.index[index[place]] = len(self.index)
+            start = int(ends[place] - state["lengths"][place])
+            self.excerpts.append(written[start : int(ends[place])].decode("utf-8", "surrogatepass"))
+        self._shingle.append(state["_shingle"][np.repeat(new, state["_counts"])])
+        for name in _A_TEXT:
+            getattr(self, name).append(state[name][new])
 
     def add(self, folded: Sequence[Folded]) -> None:
         """Mask the texts not seen before, and sketch those whose masked text was not seen before."""

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from stillwatch.engine import Engine, Relation
+from stillwatch.engine import Engine, Relation, mean_share
 from stillwatch.judge import Candidate, Judged, SharedValue, rewire, rewire_sightings
 from stillwatch.link import Group, Linked, attributed, encode, find_groups, group_name, separate, shared_values
 from stillwatch.observe import moving_sightings
@@ -116,7 +116,7 @@ def attribute(engine: Engine, staged: Relation, texts: Relation, content: pa.Tab
     exchanges = engine.keep(attributed(engine, staged, texts, members, stream))
     rows = engine.arrow(exchanges.group_by("group_id", "account_id").agg(
         count=exchanges.count(), first=exchanges.ts.min(), last=exchanges.ts.max(),
-        harvest=exchanges.harvest.mean())).to_pylist()
+        harvest=mean_share(exchanges.harvest))).to_pylist()
     rows = _participants(rows, dict(zip(profiles["account_id"].to_pylist(), profiles["exchanges"].to_pylist(),
                                         strict=True)))
     kept = engine.table(pa.table({name: pa.array([row[name] for row in rows], pa.string())

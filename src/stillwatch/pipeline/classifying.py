@@ -15,7 +15,7 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
 from stillwatch import __version__
-from stillwatch.engine import Engine, Relation, connect
+from stillwatch.engine import Engine, Relation, connect_as
 from stillwatch.errors import UsageError
 from stillwatch.pipeline.observing import ScanInputs, read_logs
 from stillwatch.pipeline.watch import Clock, Quiet, Watcher
@@ -38,7 +38,7 @@ def classify(inputs: ScanInputs, out: Path, *, settings: Settings, key: Deployme
     clock = Clock(watcher or Quiet())
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".classify-", dir=out.parent) as work, \
-            connect(settings.engine, threads=settings.threads, memory=settings.memory, scratch=Path(work)) as engine:
+            connect_as(settings, scratch=Path(work)) as engine:
         logs = read_logs(engine, inputs, Path(work) / "staged", settings=settings, key=key, clock=clock)
         with clock.stage("comparing texts"):
             texts = logs.reducer.texts(patterns=False)

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from stillwatch import __version__
-from stillwatch.engine import connect
+from stillwatch.engine import connect_as
 from stillwatch.folders import new_folder
 from stillwatch.ingest import ingest
 from stillwatch.pipeline.watch import Quiet, Watcher
@@ -35,7 +35,7 @@ def convert(inputs: Sequence[str], out: Path, *, settings: Settings, key: Deploy
         watcher.tick(read)
 
     with new_folder(out, _is_ours, "folder of exchanges") as draft, \
-            connect(settings.engine, threads=settings.threads, memory=settings.memory, scratch=draft) as engine:
+            connect_as(settings, scratch=draft) as engine:
         found = ingest(inputs, draft / "read", settings=settings, key=key, engine=engine, format=format_name,
                        mapping=mapping, tick=tick)
         (draft / "exchanges").mkdir()

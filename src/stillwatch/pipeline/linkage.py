@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from stillwatch import __version__
-from stillwatch.engine import Engine, connect, engine_versions
+from stillwatch.engine import Engine, connect_as, engine_versions
 from stillwatch.folders import check_target, new_folder
 from stillwatch.ingest.families import Families, read_families
 from stillwatch.ingest.sightings import GivenSightings, read_sightings
@@ -46,7 +46,7 @@ def link_sightings(inputs: Sequence[str | Path], out: Path, *, settings: Setting
     declared = read_families(families)
     clock = Clock(watcher or Quiet())
     with new_folder(out, is_linkage, _WHAT) as draft, \
-            connect(settings.engine, threads=settings.threads, memory=settings.memory, scratch=draft) as engine:
+            connect_as(settings, scratch=draft) as engine:
         with clock.stage("reading sightings"):
             given = read_sightings(inputs, draft / "read", settings=settings, key=key, secret=declared.secret,
                                    tick=clock.watcher.tick)
@@ -94,7 +94,7 @@ def _about(given: GivenSightings, declared: Families, settings: Settings, key: D
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "seed": settings.seed,
         "engine": settings.engine,
-        "versions": engine_versions() | {"pyarrow": pa.__version__},
+        "versions": engine_versions(settings.engine) | {"pyarrow": pa.__version__},
         "key_fingerprint": key.fingerprint,
         "settings": settings.model_dump(mode="json"),
         "inputs": given.files,

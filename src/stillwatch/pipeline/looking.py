@@ -17,7 +17,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from stillwatch.engine import Engine
+from stillwatch.engine import Engine, Relation
 from stillwatch.judge import Judged
 from stillwatch.link import MIN_MEMBERS
 from stillwatch.pipeline.assess import Rules, candidates_in, likely_members, work_of
@@ -28,7 +28,7 @@ from stillwatch.pipeline.watch import Clock, Quiet
 from stillwatch.schema import CAMPAIGNS, conform, is_detection
 from stillwatch.schema.findings import ACCUSED_PROBABILITY
 
-__all__ = ["First", "Looks", "early_form", "look_back", "midnights", "paid", "reported", "told_looks"]
+__all__ = ["First", "Looks", "early_form", "look_back", "midnights", "paid", "reported", "span_of", "told_looks"]
 
 _DAY_US = 86_400_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -114,8 +114,7 @@ def look_back(engine: Engine, reduced: Reduced, judged: Judged, rules: Rules, cl
     campaigns = reported(judged)
     if not campaigns or not rules.settings.look_seconds:
         return Looks()
-    rows = reduced.staged
-    span = engine.arrow(rows.aggregate(first=rows.ts_us.min(), last=rows.ts_us.max())).to_pylist()[0]
+    span = span_of(engine, reduced.staged)
     grid = midnights(span["first"], span["last"])
     looks, started = Looks(len(grid)), time.monotonic()
 
@@ -153,6 +152,13 @@ def look_back(engine: Engine, reduced: Reduced, judged: Judged, rules: Rules, cl
                         if name not in looks.first}
     looks.seconds = round(time.monotonic() - started, 3)
     return looks
+
+
+def span_of(engine: Engine, staged: Relation) -> dict[str, int]:
+    """The ``first`` and ``last`` moment of the exchanges, µs since 1970."""
+    span: dict[str, int] = engine.arrow(
+        staged.aggregate(first=staged.ts_us.min(), last=staged.ts_us.max())).to_pylist()[0]
+    return span
 
 
 def _look(engine: Engine, reduced: Reduced, at_us: int, campaigns: Mapping[str, Collection[str]], rules: Rules,

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from stillwatch import __version__
 from stillwatch.digests import code_digest, file_digest
-from stillwatch.engine import Engine, connect, engine_versions
+from stillwatch.engine import Engine, connect_as, engine_versions
 from stillwatch.folders import check_target, new_folder
 from stillwatch.judge import Candidate, Judged, shipped
 from stillwatch.link import Linked
@@ -68,7 +68,7 @@ def scan(inputs: ScanInputs, out: Path, *, settings: Settings, key: DeploymentKe
         keeping as kept,
         new_folder(out, is_findings, "findings folder") as draft,
         _scratch(draft) as work,
-        connect(settings.engine, threads=settings.threads, memory=settings.memory, scratch=work) as engine,
+        connect_as(settings, scratch=work) as engine,
     ):
         stages = Stages(inputs, rules, clock, kept)
         reduced = stages.observe(engine, work / "staged")
@@ -185,7 +185,7 @@ def _about(inputs: ScanInputs, reduced: Reduced, settings: Settings, key: Deploy
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "seed": settings.seed,
         "engine": settings.engine,
-        "versions": engine_versions() | {"pyarrow": pa.__version__},
+        "versions": engine_versions(settings.engine) | {"pyarrow": pa.__version__},
         "key_fingerprint": key.fingerprint,
         "format": inputs.format,
         "settings": settings.model_dump(mode="json"),

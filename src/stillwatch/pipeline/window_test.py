@@ -17,7 +17,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from stillwatch import __version__
-from stillwatch.engine import connect
+from stillwatch.engine import connect_as
 from stillwatch.errors import InputError, UsageError
 from stillwatch.ingest import ingest
 from stillwatch.judge import Regularised, conformal_threshold, p_values
@@ -84,7 +84,7 @@ def run_window_test(inputs: Sequence[str], options: WindowOptions, *, settings: 
         watcher.tick(read)
 
     with tempfile.TemporaryDirectory(prefix="stillwatch-") as scratch, \
-            connect(settings.engine, threads=settings.threads, memory=settings.memory) as engine:
+            connect_as(settings) as engine:
         found = ingest(inputs, Path(scratch) / "read", settings=settings, key=key, engine=engine, format=format_name,
                        mapping=mapping, reduce=sampler, tick=tick)
         sample = _settled(sampler.sample(), found.parts)

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
-from stillwatch.engine import Engine, connect
+from stillwatch.engine import Engine, connect_as
 from stillwatch.judge import ORDINARY, Explanations, fit, reads_text
 from stillwatch.pipeline import Claims, ScanInputs, claims_of, observe
 from stillwatch.proof.scenario import load
@@ -49,7 +49,7 @@ def examples(scenario: str | Path, seeds: Sequence[int], *, scale: float = 1.0, 
     key = DeploymentKey(bytes(32))
     settings = load_settings()
     for seed in seeds:
-        with tempfile.TemporaryDirectory() as folder, connect(settings.engine) as engine:
+        with tempfile.TemporaryDirectory() as folder, connect_as(settings) as engine:
             traffic = Path(folder) / "traffic"
             told = load(scenario)
             simulate(varied(told, seed) if vary else told, traffic, scale=scale, seed=seed, prompts=prompts)

@@ -31,7 +31,10 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(frozen=True, env_prefix="STILLWATCH_", extra="forbid")
     _file: ClassVar[Path | None] = None
 
-    engine: str = Field("duckdb", description="engine for the table work")
+    engine: str = Field("duckdb", description="engine for the table work: duckdb, or spark (the extra"
+                        " stillwatch[spark], with Java 17)")
+    spark_master: str = Field("local[*]", min_length=1, description="where the engine spark runs: the URL of a Spark"
+                              " master, or local[N] for N threads of this machine")
     seed: int = Field(0, ge=0, lt=2**31, description="seed of every randomised step")
     threads: int = Field(0, ge=0, le=1024, description="threads of the engine, and processes that make decoys;"
                          " 0 for one per core")

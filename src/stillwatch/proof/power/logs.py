@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from stillwatch.engine import connect
+from stillwatch.engine import connect_as
 from stillwatch.observe import TextReducer
 from stillwatch.pipeline import Clock, Logs, ScanInputs, read_logs
 from stillwatch.proof.draws import Ints, Key, key_of, sub, uniforms
@@ -99,7 +99,7 @@ class Base:
 def read_base(inputs: ScanInputs, staged_at: Path, *, settings: Settings, key: DeploymentKey, seed: int,
               clock: Clock) -> Base:
     """Read the logs and see what they are like."""
-    with connect(settings.engine, threads=settings.threads, memory=settings.memory, scratch=staged_at.parent) as engine:
+    with connect_as(settings, scratch=staged_at.parent) as engine:
         logs = read_logs(engine, inputs, staged_at, settings=settings, key=key, clock=clock)
         with clock.stage("comparing texts"):
             texts = logs.reducer.texts(patterns=False)

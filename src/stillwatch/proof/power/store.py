@@ -33,7 +33,7 @@ _MARKER = "INTERNAL.txt"
 _LOCK = ".lock"
 _WORK = ".work-"
 # Settings that change no result.
-_WITHOUT_EFFECT = frozenset({"threads", "memory", "batch_rows", "decoy_seconds", "look_seconds"})
+_WITHOUT_EFFECT = frozenset({"spark_master", "threads", "memory", "batch_rows", "decoy_seconds", "look_seconds"})
 
 
 class Store:
@@ -150,7 +150,7 @@ def sources_of(inputs: ScanInputs, settings: Settings, key: DeploymentKey, seed:
         "settings": {name: value for name, value in settings.model_dump(mode="json").items()
                      if name not in _WITHOUT_EFFECT},
         "version": __version__,
-        "versions": engine_versions() | {"pyarrow": pa.__version__},
+        "versions": engine_versions(settings.engine) | {"pyarrow": pa.__version__},
         "code": code_digest(),
     }
 

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from stillwatch.engine import Engine, connect
+from stillwatch.engine import Engine, connect_as
 from stillwatch.errors import StillwatchError
 from stillwatch.ingest import ingest
 from stillwatch.judge import Judged, shipped
@@ -90,7 +90,7 @@ def trial(base: Base, point: Point, repeat: int, scratch: Path) -> Outcome:
 def scanned(base: Base, missing: Incomplete, planted: Planted | None, folder: Path) -> Outcome:
     """Scan what is left of the logs and of what was planted in them; ``folder`` is for what must not outlive it."""
     settings = base.settings
-    with connect(settings.engine, threads=settings.threads, memory=settings.memory, scratch=folder) as engine:
+    with connect_as(settings, scratch=folder) as engine:
         parts, reducer = base.left(missing, folder / "left")
         logs = base.logs
         members: frozenset[str] = frozenset()
