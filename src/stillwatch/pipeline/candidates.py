@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from stillwatch.engine import Engine, Relation, mean_share
+from stillwatch.engine import Engine, Relation, mean_share, token_sum
 from stillwatch.judge import Candidate, Judged, SharedValue, rewire, rewire_sightings
 from stillwatch.link import Group, Linked, attributed, encode, find_groups, group_name, separate, shared_values
 from stillwatch.observe import moving_sightings
@@ -214,7 +214,7 @@ def _usage(engine: Engine, own: Relation) -> pa.Table:
     """Tokens by campaign and model."""
     named = own.mutate(model=own.model.fill_null(""))
     uncounted = named.input_tokens.isnull() | named.output_tokens.isnull()
-    sums = {name: named[name].sum().fill_null(0) for name in ("input_tokens", "output_tokens", "cached_tokens")}
+    sums = {name: token_sum(named[name]).fill_null(0) for name in ("input_tokens", "output_tokens", "cached_tokens")}
     rows = engine.arrow(named.group_by("group_id", "model").agg(
         exchanges=named.count(), uncounted=uncounted.cast("int64").sum(), **sums))
     return conform(rows.rename_columns(["campaign_id", *rows.column_names[1:]]), USAGE)
