@@ -39,8 +39,12 @@ ELSEWHERE = {
     "pipeline.looking.look_back": "asks span_of, and as_of of each day",
     "pipeline.looking._look": "as_of is asked here",
     "pipeline.observing.read_logs": "reads logs; tests/contract/test_spread.py",
+    "pipeline.stages.observe": "calls collect, or reads what is kept",
+    "pipeline.stages._read_anew": "calls read_logs",
+    "pipeline.stages.claims": "calls claims_of",
+    "pipeline.stages.doubts": "calls folds",
+    "pipeline.stages.looks": "calls look_back",
     "pipeline.observing.observe": "calls read_logs and collect",
-    "pipeline.scan._doubted": "calls folds",
     "pipeline.scan._write_tables": "findings_tables are asked here",
 }
 # What cannot be written in a warehouse's SQL, by case and dialect, and why.
