@@ -72,6 +72,7 @@ oracles:
 # From request to finding through a real LiteLLM proxy, in an environment of its own, since it pins versions of what we use:
 # some minutes to install, one to run.
 gateways: install .litellm/.installed
+	@test -x .litellm/bin/litellm || { echo "the proxy was not installed: rm -r .litellm, and again" >&2; exit 1; }
 	$(BIN)/python -m pytest -m gateway tests/gateways
 
 .litellm/.installed: pyproject.toml

@@ -70,3 +70,11 @@ HOSTILE = [
     "=HYPERLINK(1)|cmd' /C calc'!A0",
     "x" * 30_000,
 ]
+
+
+def assert_in_its_place(parsed: Parsed) -> None:
+    """Whatever a page shows stays what it shows: elements close, none and no attribute is there that is not stated."""
+    assert parsed.stack == []
+    assert {tag for tag, _ in parsed.elements} <= STATED_TAGS
+    assert {name for _, attributes in parsed.elements for name in attributes} <= STATED_ATTRIBUTES
+    assert parsed.comments == []

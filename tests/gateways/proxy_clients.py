@@ -55,7 +55,8 @@ def main(url):
 
 
 WORK = "Solve the following problem. Reason step by step, show the whole chain of thought, then give the final answer."
-THINGS = "lamps boats coins seeds wheels stamps bricks books shells cards ropes bells".split()  # noqa: SIM905
+THINGS = ["lamps", "boats", "coins", "seeds", "wheels", "stamps", "bricks", "books", "shells", "cards", "ropes",
+          "bells"]
 
 
 def crowd(url):

@@ -14,7 +14,7 @@ from stillwatch.pipeline.watch import Clock, Quiet
 from stillwatch.schema import INGESTED, conform
 from stillwatch.settings import DeploymentKey
 
-WORDS = "apple birch cedar daisy elder fern grass hazel iris".split()  # noqa: SIM905
+WORDS = ["apple", "birch", "cedar", "daisy", "elder", "fern", "grass", "hazel", "iris"]
 KEY = DeploymentKey(b"k" * 32)
 
 

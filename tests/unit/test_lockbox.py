@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from stillwatch.pipeline.lockbox import Damaged, Lockbox
+from stillwatch.pipeline.lockbox import DamagedError, Lockbox
 
 BOX = Lockbox(b"k" * 32)
 FRAME = 1 << 20
@@ -38,15 +38,15 @@ def test_what_was_cut_changed_moved_or_written_under_another_key_is_damaged(tmp_
     damaged.append(whole[:8] + second + first + whole[8 + 2 * frame :])
     for content in damaged:
         path.write_bytes(content)
-        with pytest.raises(Damaged):
+        with pytest.raises(DamagedError):
             BOX.get(path)
-        with pytest.raises(Damaged):
+        with pytest.raises(DamagedError):
             BOX.get_file(path, tmp_path / f"back-{len(list(tmp_path.iterdir()))}")
     (tmp_path / "b").write_bytes(whole)
-    with pytest.raises(Damaged):
+    with pytest.raises(DamagedError):
         BOX.get(tmp_path / "b")
     path.write_bytes(whole)
-    with pytest.raises(Damaged):
+    with pytest.raises(DamagedError):
         Lockbox(b"K" * 32).get(path)
     assert BOX.get(path) == value
 

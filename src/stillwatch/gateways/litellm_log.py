@@ -48,6 +48,7 @@ def _some(of: Any, names: tuple[str, ...]) -> dict[str, Any]:
     return {name: of[name] for name in names if of.get(name) is not None} if isinstance(of, dict) else {}
 
 
+# LiteLLM is in no environment of ours that is type-checked (its proxy pins an older rich): its classes are Any.
 class ExchangeLog(CustomLogger):  # type: ignore[misc]
     """Writes what LiteLLM says of every finished call, answered or failed, to files in a folder."""
 

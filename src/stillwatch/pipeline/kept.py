@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import IO, Any, TypeVar
 
 from stillwatch.errors import UsageError
-from stillwatch.pipeline.lockbox import Damaged, Lockbox
+from stillwatch.pipeline.lockbox import DamagedError, Lockbox
 from stillwatch.pipeline.watch import Clock, Quiet, Watcher
 from stillwatch.settings import DeploymentKey
 
@@ -144,7 +144,7 @@ class Kept:
             return read(path)
         except FileNotFoundError:
             return None
-        except Damaged:
+        except DamagedError:
             path.unlink(missing_ok=True)
             return None
 

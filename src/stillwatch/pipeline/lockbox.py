@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
 
-__all__ = ["Damaged", "Lockbox"]
+__all__ = ["DamagedError", "Lockbox"]
 
 _FRAME = 1 << 20
 _ID, _COUNT, _LENGTH = 8, 4, 4
@@ -30,7 +30,7 @@ _MORE, _LAST = b"\x00", b"\x01"
 _DRAFT = ".draft"
 
 
-class Damaged(Exception):  # noqa: N818 - told to who asks, never to the user
+class DamagedError(Exception):
     """A file is not what was written, or was written under another key."""
 
 
@@ -47,14 +47,14 @@ class Lockbox:
             pickle.dump(value, stream, protocol=pickle.HIGHEST_PROTOCOL)
 
     def get(self, path: Path) -> Any:
-        """The value; raises ``Damaged``, and ``FileNotFoundError`` where there is none."""
+        """The value; raises ``DamagedError``, and ``FileNotFoundError`` where there is none."""
         with self._reading(path) as stream:
             try:
                 value = pickle.load(stream)  # noqa: S301 - authenticated, see above
                 if stream.read(1):
-                    raise Damaged(path.name)
+                    raise DamagedError(path.name)
             except (pickle.UnpicklingError, EOFError, AttributeError, ImportError) as error:
-                raise Damaged(path.name) from error
+                raise DamagedError(path.name) from error
         return value
 
     def put_file(self, path: Path, source: Path) -> None:
@@ -126,7 +126,7 @@ class _Writer(io.RawIOBase):
 
 
 class _Reader(io.RawIOBase):
-    """The content of such frames; raises ``Damaged`` where they are not as written, up to the last."""
+    """The content of such frames; raises ``DamagedError`` where they are not as written, up to the last."""
 
     def __init__(self, file: IO[bytes], cipher: AESGCM, name: bytes) -> None:
         self._file, self._cipher, self._name = file, cipher, name
@@ -156,6 +156,6 @@ class _Reader(io.RawIOBase):
         try:
             content = self._cipher.decrypt(self._id + self._seen.to_bytes(_COUNT, "big"), sealed, self._name + flag)
         except (InvalidTag, ValueError, OverflowError) as error:
-            raise Damaged(self._name.decode()) from error
+            raise DamagedError(self._name.decode()) from error
         self._seen += 1
         self._left, self._ended = memoryview(self._zstd.decompress(content, max_output_size=_FRAME)), flag == _LAST

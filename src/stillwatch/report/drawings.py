@@ -16,8 +16,8 @@ from stillwatch.report.time_charts import Hour, Phase, Stay, hours, mix, stays
 from stillwatch.report.words import name
 from stillwatch.schema import ACTIVITY, FAMILY, FAMILY_OF, HOURS, PHASES
 
-__all__ = ["by_family", "draw_activity", "draw_capabilities", "draw_families", "draw_graph", "draw_hours",
-           "draw_hypotheses", "draw_mix", "draw_stays", "family_of"]
+__all__ = ["as_markup", "by_family", "draw_activity", "draw_capabilities", "draw_families", "draw_graph",
+           "draw_hours", "draw_hypotheses", "draw_mix", "draw_stays", "family_of"]
 
 _FAMILIES = 8
 _HYPOTHESES = 9
@@ -50,7 +50,7 @@ def draw_families(anchor: str, evidence: Sequence[Row]) -> Markup:
     items = [Bar(name(family), bits, f"{bits:,.0f} bits") for family, bits in ranked]
     whole = sum(bits for _, bits in ranked)
     desc = "; ".join(f"{bar.label} {bar.shown}" for bar in items) + f"; together {whole:,.0f} bits"
-    return _safe(waterfall(items, Bar("together", whole, f"{whole:,.0f} bits"), ident=f"{anchor}-families",
+    return as_markup(waterfall(items, Bar("together", whole, f"{whole:,.0f} bits"), ident=f"{anchor}-families",
                            title="Evidence of linkage by family", desc=desc))
 
 
@@ -59,7 +59,7 @@ def draw_activity(anchor: str, campaign: Campaign, findings: Findings) -> Markup
     days = [Day(row["day"], row["exchanges"] or 0, row["population_exchanges"])
             for row in findings.rows(ACTIVITY, campaign)]
     at: datetime | None = campaign.row["detectable_at"]
-    return _safe(activity(days, ident=f"{anchor}-activity", title="Exchanges over time", marker=at,
+    return as_markup(activity(days, ident=f"{anchor}-activity", title="Exchanges over time", marker=at,
                           marker_label=f"reportable from {date(at)}"))
 
 
@@ -68,7 +68,7 @@ def draw_capabilities(anchor: str, campaign: Campaign) -> Markup:
     shares = [(row["capability"] or "not known", row["share"] or 0.0) for row in campaign.row["capabilities"] or ()]
     items = [Bar(name(what), share, surely(share)) for what, share in shares]
     desc = "; ".join(f"{bar.label} {bar.shown}" for bar in items) or "not known"
-    return _safe(bars(items, ident=f"{anchor}-capabilities", title="What is asked for", desc=desc, maximum=1.0)
+    return as_markup(bars(items, ident=f"{anchor}-capabilities", title="What is asked for", desc=desc, maximum=1.0)
                  if items else "")
 
 
@@ -77,7 +77,7 @@ def draw_mix(anchor: str, campaign: Campaign, findings: Findings) -> Markup:
     phases = [Phase(row["started_at"], row["ended_at"],
                     {name(one["capability"] or "not known"): one["share"] or 0.0 for one in row["capabilities"] or ()})
               for row in findings.rows(PHASES, campaign)]
-    return _safe(mix(phases, ident=f"{anchor}-mix", title="What is asked for over time"))
+    return as_markup(mix(phases, ident=f"{anchor}-mix", title="What is asked for over time"))
 
 
 def draw_hypotheses(anchor: str, campaign: Campaign) -> Markup:
@@ -87,7 +87,7 @@ def draw_hypotheses(anchor: str, campaign: Campaign) -> Markup:
     items = [Bar(name(row["verdict"] or "not named"), row["probability"], surely(row["probability"]))
              for row in weighed[:_HYPOTHESES]]
     desc = "; ".join(f"{bar.label} {bar.shown}" for bar in items)
-    return _safe(bars(items, ident=f"{anchor}-hypotheses", title="Every explanation and its probability", desc=desc,
+    return as_markup(bars(items, ident=f"{anchor}-hypotheses", title="Every explanation and its probability", desc=desc,
                       maximum=1.0) if items else "")
 
 
@@ -97,7 +97,7 @@ def draw_graph(anchor: str, campaign: Campaign, findings: Findings) -> Markup:
     place = {account: at for at, account in enumerate(sample)}
     links = [Link(place[row["account_a"]], place[row["account_b"]], row["bits"])
              for row in findings.edges if row["account_a"] in place and row["account_b"] in place]
-    return _safe(graph(len(sample), links, ident=f"{anchor}-graph", of=campaign.members,
+    return as_markup(graph(len(sample), links, ident=f"{anchor}-graph", of=campaign.members,
                        title=f"Links among {plural(len(sample), 'account')}"))
 
 
@@ -105,7 +105,7 @@ def draw_hours(anchor: str, campaign: Campaign, findings: Findings) -> Markup:
     """Activity by account and hour."""
     rows = [Hour(row["account_id"], row["hour"], row["exchanges"] or 0) for row in findings.rows(HOURS, campaign)]
     number = len({row.account for row in rows})
-    return _safe(hours(rows, ident=f"{anchor}-hours", of=campaign.members,
+    return as_markup(hours(rows, ident=f"{anchor}-hours", of=campaign.members,
                        title=f"Exchanges of {plural(number, 'account')} by hour"))
 
 
@@ -113,10 +113,10 @@ def draw_stays(anchor: str, campaign: Campaign, findings: Findings) -> Markup:
     """From when to when each account of a sample took part."""
     sample = [Stay(row["first_seen"], row["last_seen"]) for row in findings.sample(campaign)
               if row["first_seen"] is not None and row["last_seen"] is not None]
-    return _safe(stays(sample, ident=f"{anchor}-stays", of=campaign.members,
+    return as_markup(stays(sample, ident=f"{anchor}-stays", of=campaign.members,
                        title=f"When {plural(len(sample), 'account')} took part"))
 
 
-def _safe(svg: str) -> Markup:
+def as_markup(svg: str) -> Markup:
     """A chart as markup: ``charts.written`` escaped every text in it, and its ids are the page's own anchors."""
     return Markup(svg)  # noqa: S704 - nothing unescaped reaches this line, which a test with hostile labels holds

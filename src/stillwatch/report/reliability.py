@@ -11,6 +11,7 @@ from typing import Any
 from markupsafe import Markup
 
 from stillwatch.report.charts import frame, written
+from stillwatch.report.drawings import as_markup
 from stillwatch.report.numbers import count, plural, surely
 
 __all__ = ["calibration_words", "chart", "reliability"]
@@ -100,8 +101,7 @@ def chart(bins: Sequence[tuple[Told, int]], *, ident: str, title: str, what: str
               for below, line in zip((34, 50), legend, strict=True)]
     desc = " ".join(legend) + " " + "; ".join(f"said {surely(one['mean_probability'])}, came true {one['share']:.0%} of"
                                    f" {count(groups)}" for one, groups in bins)
-    # Every number is ours, and the few words go through `written`.
-    return Markup(frame("".join(parts), ident=ident, title=title, desc=desc, height=_HEIGHT + _TOP + 56))  # noqa: S704
+    return as_markup(frame("".join(parts), ident=ident, title=title, desc=desc, height=_HEIGHT + _TOP + 56))
 
 
 def _up(share: float) -> float:
