@@ -14,6 +14,8 @@ import pytest
 
 from stillwatch.sealing.compare import compare_findings
 
+pytestmark = pytest.mark.slow  # a scan or more each
+
 STAGES = ("checking inputs", "reading logs", "comparing texts", "collecting sightings", "linking accounts",
           "attributing exchanges", "making decoys", "judging", "doubting", "looking back", "reading lives",
           "writing findings")
@@ -114,7 +116,6 @@ def test_killed_in_every_stage_one_after_another_it_goes_on_and_finds_the_same(e
     assert [path.name for path in tmp_path.iterdir()] == ["findings"], "nothing is left beside the findings"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("stage", STAGES)
 def test_killed_once_in_a_stage_it_finds_the_same(environment, stillwatch, call, whole, tmp_path, stage):
     out = tmp_path / "findings"
@@ -256,7 +257,6 @@ def test_a_parquet_file_damaged_in_its_middle_says_how_much_was_read(stillwatch,
     assert json.loads(line)["detail"] == "the Parquet file is damaged or cut off"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("settings", [("--memory", "500MB"), ("--threads", 1), ("--threads", 2, "--memory", "200MB")])
 def test_memory_and_threads_change_nothing(stillwatch, call, whole, tmp_path, settings):
     out = tmp_path / "findings"
