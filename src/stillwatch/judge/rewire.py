@@ -67,10 +67,11 @@ def strata(profiles: pa.Table, accounts: pa.Table | None, groups: Sequence[Colle
 def rewire(blocks: pa.Table, of_account: pa.Table, seed: int) -> pa.Table:
     """Give every block (schema ``BLOCKS``) another owner of the same stratum, at random.
 
-    The result depends on ``seed`` and on what was seen, not on the order of rows or the names of accounts.
+    The result depends on ``seed`` and on what was seen, not on the order of rows, the names of accounts or the
+    deployment key.
     """
-    order = ["first_seen", "last_seen", "count", "asn", "sdk", "user_agent", "ja4", "prefix", "ip"]
-    blocks = _in_order(blocks, order, of_account)
+    order = ["first_seen", "last_seen", "count", "asn", "sdk", "user_agent", "ja4"]
+    blocks = _in_order(blocks, order, ["prefix", "ip"], of_account)
     stratum = _codes(_strata_of(blocks["account_id"], of_account))
     owner = blocks["account_id"].take(pa.array(_exchange(stratum, np.random.default_rng(seed))))
     return blocks.set_column(blocks.schema.get_field_index("account_id"), blocks.schema.field("account_id"), owner)
@@ -85,9 +86,9 @@ def rewire_sightings(sightings: pa.Table, of_account: pa.Table, family_of: Mappi
     """Give sightings (schema ``SIGHTINGS``) that no block carries other owners of the same stratum, at random.
 
     What an account signed up with moves as one; other sightings move one by one within their kind. The result
-    depends on ``seed`` and on what was seen, not on the order of rows or the names of accounts.
+    depends on ``seed`` and on what was seen, not on the order of rows, the names of accounts or the deployment key.
     """
-    sightings = _in_order(sightings, ["kind", "value", "first_seen", "last_seen", "count"], of_account)
+    sightings = _in_order(sightings, ["kind", "first_seen", "last_seen", "count"], ["value"], of_account)
     rng = np.random.default_rng([seed, 1])
     words = sightings["account_id"].combine_chunks().dictionary_encode()
     account = words.indices.to_numpy(zero_copy_only=False).astype(np.int64)
@@ -108,26 +109,33 @@ def rewire_sightings(sightings: pa.Table, of_account: pa.Table, family_of: Mappi
                                 names)
 
 
-def _in_order(table: pa.Table, columns: list[str], of_account: pa.Table) -> pa.Table:
-    """Rows in the order of what they say.
+def _in_order(table: pa.Table, columns: list[str], digests: list[str], of_account: pa.Table) -> pa.Table:
+    """Rows in the order of what ``columns`` say, then of the accounts' strata.
 
-    Rows that say the same follow what else their accounts were seen with, then the accounts' strata: names order
-    only accounts that are alike in all of it.
+    Rows that are alike in that follow what else was seen with their ``digests`` and with their accounts. Names and
+    digests, which another deployment key makes others, order only rows that are alike in all of it.
     """
     stratum = _strata_of(table["account_id"], of_account)
     table = table.append_column("stratum", stratum).sort_by(
-        [(name, "ascending") for name in (*columns, "stratum", "account_id")]).drop_columns(["stratum"])
+        [(name, "ascending") for name in (*columns, "stratum", *digests, "account_id")])
     differs = np.zeros(table.num_rows, dtype=bool)
-    for name in columns:
+    for name in (*columns, "stratum"):
         differs[1:] |= np.diff(_codes(table[name])) != 0
+    table = table.drop_columns(["stratum"])
     if differs[1:].all():
         return table
-    row, account = np.cumsum(differs), _codes(table["account_id"])
-    # An account's rows as one number: the sum, modulo 2⁶⁴, of a random one for each.
+    row = np.cumsum(differs)
+    # What was seen with an account or a digest as one number: the sum, modulo 2⁶⁴, of a random one for each row's like.
     number = np.random.default_rng(0).integers(2**63, size=int(row[-1]) + 1, dtype=np.uint64)
-    seen = np.zeros(int(account.max()) + 1, dtype=np.uint64)
-    np.add.at(seen, account, number[row])
-    return table.take(pa.array(np.lexsort((seen[account], row))))
+    company = [_sums(_codes(table[name]), number[row]) for name in (*digests, "account_id")]
+    return table.take(pa.array(np.lexsort((*reversed(company), row))))
+
+
+def _sums(code: npt.NDArray[np.int64], number: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+    """For each row, the sum of the numbers of all rows with its code."""
+    sums = np.zeros(int(code.max()) + 2, dtype=np.uint64)
+    np.add.at(sums, code, number)
+    return sums[code]
 
 
 def _strata_of(account: pa.ChunkedArray | pa.Array, of_account: pa.Table) -> pa.ChunkedArray | pa.Array:
