@@ -237,24 +237,41 @@ def test_a_truncated_parquet_file_is_told_and_the_old_findings_stay(stillwatch, 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["findings", "logs"]
 
 
-def test_a_parquet_file_damaged_in_its_middle_says_how_much_was_read(stillwatch, traffic, tmp_path):
-    """Its end is whole, so that it opens: what can be read is read, and the rest is in the quarantine."""
+def damaged(traffic, logs, group):
+    """A Parquet file of four row groups, one of which was written over; its end is whole, so that it opens."""
     table = pq.read_table(next((traffic / "exchanges").iterdir())).slice(0, 4000)
-    logs = tmp_path / "logs.parquet"
     pq.write_table(table, logs, row_group_size=1000)
     content = bytearray(logs.read_bytes())
-    middle = pq.read_metadata(logs).row_group(2).column(0).file_offset or len(content) // 2
-    middle = max(middle, pq.read_metadata(logs).row_group(2).column(0).dictionary_page_offset or 0,
-                 pq.read_metadata(logs).row_group(2).column(0).data_page_offset)
+    column = pq.read_metadata(logs).row_group(group).column(0)
+    middle = max(column.file_offset or 0, column.dictionary_page_offset or 0, column.data_page_offset)
     content[middle : middle + 400] = bytes(400)
     logs.write_bytes(content)
+    return logs
+
+
+def test_a_parquet_file_damaged_in_its_middle_says_how_much_was_read(stillwatch, traffic, tmp_path):
+    """What can be read is read; what cannot is in the quarantine, the summary, and what the scan could not see."""
+    logs = damaged(traffic, tmp_path / "logs.parquet", 2)
     done = stillwatch("scan", logs, "--out", tmp_path / "findings", "--json", STILLWATCH_BATCH_ROWS="500")
     assert done.code == 0, done.err
     counts = done.json["counts"]
     assert counts["quarantined"] == 1
     assert 1000 <= counts["kept"] < 4000
+    broken = f"the Parquet file is damaged or cut off: {4000 - counts['kept']:,} of its 4,000 rows were not read"
     (line,) = (tmp_path / "findings" / "quarantine.jsonl").read_text().splitlines()
-    assert json.loads(line)["detail"] == "the Parquet file is damaged or cut off"
+    assert json.loads(line)["detail"] == broken
+    assert [read["broken"] for read in done.json["inputs"]] == [broken]
+    report = (tmp_path / "findings" / "report.html").read_text("utf-8")
+    assert "1 input file is damaged or cut off" in " ".join(report.split())
+
+
+def test_a_parquet_file_of_which_nothing_can_be_read_leaves_the_old_findings(stillwatch, traffic, whole, tmp_path):
+    out = tmp_path / "findings"
+    shutil.copytree(whole, out)
+    done = stillwatch("scan", damaged(traffic, tmp_path / "logs.parquet", 0), "--out", out)
+    assert done.code == 1
+    assert "logs.parquet cannot be read: the Parquet file is damaged or cut off" in done.err
+    assert tables(out) == tables(whole)
 
 
 @pytest.mark.parametrize("settings", [("--memory", "500MB"), ("--threads", 1), ("--threads", 2, "--memory", "200MB")])

@@ -83,7 +83,8 @@ class FileReport:
     """One input file: how it was read and what became of its records.
 
     ``digest`` is the SHA-256 of the content after decompression (of the file itself for Parquet), in
-    hex; ``format`` is null for a file that no format recognises or that is empty.
+    hex; ``format`` is null for a file that no format recognises or that is empty; ``broken`` says what of a damaged
+    file could not be read, and is empty for others.
     """
 
     path: str
@@ -92,6 +93,7 @@ class FileReport:
     compression: str
     digest: str
     counts: Counts
+    broken: str = ""
 
 
 @dataclass(frozen=True)

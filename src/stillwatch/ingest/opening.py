@@ -67,13 +67,14 @@ class Stream:
 
     Iterating raises ``BadRecord``: ``unparsable`` where a compressed stream breaks off or is damaged (what
     came before has been handed out), ``expands_too_far`` where the guard stops. ``digest`` is the SHA-256
-    of everything handed out.
+    of everything handed out; ``broken`` says how the stream broke off, once it did.
     """
 
     def __init__(self, path: Path, settings: Settings) -> None:
         self.path = path
         self._expansion = settings.max_expansion
         self._hash = hashlib.sha256()
+        self.broken = ""
         try:
             self._file = path.open("rb", buffering=0)
         except OSError as error:
@@ -102,7 +103,8 @@ class Stream:
                 try:
                     chunk = reader.read(CHUNK)
                 except (EOFError, zlib.error, zstandard.ZstdError) as error:
-                    raise BadRecord("unparsable", _damage(error)) from None
+                    self.broken = _damage(error)
+                    raise BadRecord("unparsable", self.broken) from None
                 if not chunk:
                     break
                 self.size += len(chunk)

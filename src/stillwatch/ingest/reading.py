@@ -35,7 +35,7 @@ _PLAIN_NAME = re.compile(r"[A-Za-z_@][A-Za-z0-9_.\-]{0,39}\Z")
 
 @dataclass(frozen=True)
 class Read:
-    """How one file was read."""
+    """How one file was read; ``broken`` says what of it could not be, where it is damaged."""
 
     records: int = 0
     out_of_scope: int = 0
@@ -43,6 +43,7 @@ class Read:
     container: str = "unknown"
     compression: str = "none"
     digest: str = ""
+    broken: str = ""
 
 
 class Unrecognised(Exception):  # noqa: N818 - turned into an error or a line of the quarantine by the caller
@@ -56,7 +57,7 @@ class Unrecognised(Exception):  # noqa: N818 - turned into an error or a line of
     def error(self, folder: str | None = None) -> InputError:
         """The error to raise, which says what was tried and what was found instead."""
         if self.bad is not None and self.bad.detail:
-            return InputError(f"{self.path} cannot be read: {self.bad.detail}", remedy="see above, or leave it out")
+            return InputError(f"{self.path} cannot be read: {self.bad.detail}", remedy="restore it, or leave it out")
         tried = "".join(f"\n  {format.name}: its records have {format.looks_like}" for format in self.tried)
         fields = ", ".join(self.seen) if self.seen else "no record that could be parsed"
         what = f"nothing in {folder} is" if folder is not None and folder != str(self.path) else f"{self.path} is not"
@@ -113,7 +114,7 @@ class Reader:
         source = open_source(path, self._settings)
         records, scoped = self._records(number, source.items(), format, tick)
         self._identities.setdefault(path, source.stream.digest[:32])
-        return Read(records, scoped, format.name, container, compression, source.stream.digest)
+        return Read(records, scoped, format.name, container, compression, source.stream.digest, source.stream.broken)
 
     def _items(self, path: Path) -> Generator[Item, None, None]:
         return open_source(path, self._settings).items()
@@ -191,16 +192,19 @@ class Reader:
             if not source.file.metadata.num_rows:
                 return read
             format = self._chosen or self._recognise(path, read, _parquet_values(source))
-            records, scoped = self._rows(number, source, format, tick)
+            records, scoped, broken = self._rows(number, source, format, tick)
         except BadRecord as bad:
             raise Unrecognised(path, read, (), (), bad) from None
         finally:
             source.close()
-        return Read(records, scoped, format.name, "parquet", "none", read.digest)
+        return Read(records, scoped, format.name, "parquet", "none", read.digest, broken)
 
     def _rows(self, number: int, source: ParquetSource, format: Format,
-              tick: Callable[[int], None] | None) -> tuple[int, int]:
+              tick: Callable[[int], None] | None) -> tuple[int, int, str]:
+        """Take the rows. Returns how many there were, how many of them are calls to no model, and what of a damaged
+        file could not be read; raises ``BadRecord`` where that is all of it."""
         records = scoped = 0
+        broken = ""
         # Single rows may lack what the partition has: these are looked at one by one.
         columnar = (isinstance(format, NativeFormat)
                     and self._partition.keys().isdisjoint(source.file.schema_arrow.names))
@@ -219,9 +223,13 @@ class Reader:
                 if tick is not None:
                     tick(records)
         except BadRecord as bad:
+            if not records and bad.reason == "unparsable":
+                raise
+            whole = source.file.metadata.num_rows
+            broken = f"{bad.detail}: {whole - records:,} of its {whole:,} rows were not read"
             records += 1
-            self._sink.refuse(number, records, bad)
-        return records, scoped
+            self._sink.refuse(number, records, BadRecord(bad.reason, broken))
+        return records, scoped, broken
 
 
 def _unpacked(format: Unpacks, value: Any) -> Iterator[Any]:

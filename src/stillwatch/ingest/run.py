@@ -196,7 +196,9 @@ class _Run:
                 raise problem.error() from None
             unrecognised.append(problem.error(folder=file.given))
             self.sink.refuse(number, 0, problem.bad or BadRecord("unrecognised_file", "no format recognises it"))
-            return replace(problem.read, records=1)
+            bad = problem.bad
+            return replace(problem.read, records=1,
+                           broken=bad.detail or "" if bad is not None and bad.reason == "unparsable" else "")
 
     def join(self) -> None:
         """Put together what sources wrote as several records, and hand it to the sink.
@@ -250,7 +252,8 @@ class _Run:
             if not counts.balanced:
                 raise StillwatchError(f"{file.name}: the counts do not add up: {counts.as_dict()}",
                                       remedy="please report this as a bug")
-            reports.append(FileReport(file.name, read.format, read.container, read.compression, read.digest, counts))
+            reports.append(FileReport(file.name, read.format, read.container, read.compression, read.digest, counts,
+                                      read.broken))
         return tuple(reports)
 
 

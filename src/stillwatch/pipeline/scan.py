@@ -190,7 +190,8 @@ def _about(inputs: ScanInputs, reduced: Reduced, settings: Settings, key: Deploy
         "format": inputs.format,
         "settings": settings.model_dump(mode="json"),
         "inputs": [{"path": f.path, "format": f.format, "container": f.container, "compression": f.compression,
-                    "digest": f.digest, **f.counts.as_dict()} for f in ingested.files],
+                    "digest": f.digest, **f.counts.as_dict(), **({"broken": f.broken} if f.broken else {})}
+                   for f in ingested.files],
         "counts": ingested.counts.as_dict(),
         "exchanges_without_account": ingested.unknown_accounts,
         "set_aside": ingested.set_aside,

@@ -258,6 +258,10 @@ def _unseen(findings: Findings) -> tuple[str, ...]:
         if item.text("input") == "account_id" and nameless:
             continue  # said above, with its share
         said.append(f"Missing: {item.text('input') or 'an input'}" + (f" – {effect}" if effect else "."))
+    broken = sum(bool(read.text("broken")) for read in summary.records("inputs"))
+    if broken:
+        said.append(f"{plural(broken, 'input file')} {'is' if broken == 1 else 'are'} damaged or cut off, and what"
+                    " follows the damage was not read: restore and scan again (summary.json says which, and how much).")
     if counts.whole("quarantined"):
         said.append(f"{plural(counts.whole('quarantined'), 'record')} could not be read and"
                     f" {'was' if counts.whole('quarantined') == 1 else 'were'} set aside.")
