@@ -35,6 +35,8 @@ __all__ = ["OpenTelemetryFormat", "channel_of"]
 _DETAILS = "gen_ai.client.inference.operation.details"
 _JOINED = "joined"
 _ABOUT = ("gen_ai.", "llm.request.", "llm.usage.")
+# What may hold attributes of ours under its name: `{"gen_ai": {"request.model": …}}`.
+_NESTING = frozenset({"gen_ai", "llm", "event"})
 # Names by column, the current one first. `account.id` and its like are in no convention; they are what gateways add.
 _COLUMNS: dict[str, tuple[str, ...]] = {
     "account_id": ("account_id", "account.id", "organization.id", "tenant.id", "customer.id"),
@@ -172,7 +174,7 @@ def _is_foreign(record: Mapping[str, Any]) -> bool:
     return (isinstance(attributes, list) and "resource" in record and not record.get("events")
             and "body" not in record and not any(
                 isinstance(item, dict) and isinstance(item.get("key"), str)
-                and item["key"].startswith((*_ABOUT, "event.name")) for item in attributes)
+                and (item["key"].startswith((*_ABOUT, "event.name")) or item["key"] in _NESTING) for item in attributes)
             and not str(record.get("eventName", record.get("event_name", ""))).startswith("gen_ai.")
             and not str(record.get("name")).startswith("gen_ai.")
             and not any(name.partition(".")[0] == "gen_ai" for name in record if isinstance(name, str)))

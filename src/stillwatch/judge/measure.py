@@ -25,6 +25,7 @@ FEATURES: Mapping[str, str] = {
     "repeated_items": "share of the texts that were sent before, by anyone in the group",
     "across_models": "share of the texts that were sent to two or more models",
     "round_the_clock": "entropy of the hours of the day, 1 for equal use of all 24",
+    "every_day": "entropy of the days of the week, 1 for equal use of all seven",
     "equal_volumes": "1 − Gini coefficient of the accounts' exchanges",
     "hosted": "share of the accounts seen from networks that host servers",
     "own_payer": "distinct payers over accounts that have one",
@@ -43,10 +44,12 @@ FEATURES: Mapping[str, str] = {
     "by_network": "network evidence for the median member: b / (b + 10) for b bits",
     "by_client": "client evidence for the median member, likewise",
     "by_payment": "payment evidence for the median member, likewise",
-    "by_identity": "identity evidence for the median member, likewise",
     "by_content": "content evidence for the median member, likewise",
 }
-"""Features, each a share between 0 and 1. None is a country, a language, a nationality or a name."""
+"""Features, each a share between 0 and 1. None is a country, a language, a nationality or a name.
+
+Identity evidence is none: shared devices, mail patterns and sign-ups in bursts say who is together, and enterprises
+have them as much as operators do (docs/decisions/0024-features.md)."""
 
 CONTENT = ("harvest", "long_answers", "thinking", "varied_prompts")
 """Features of what is asked for: without their support no group is said to harvest."""
@@ -265,12 +268,13 @@ def _repetition(engine: Engine, own: Relation, groups: dict[str, Measured]) -> N
 
 
 def _timing(engine: Engine, own: Relation, groups: dict[str, Measured]) -> None:
-    hours = own.mutate(hour=(own.ts_us // _HOUR_US) % 24)
-    counted = hours.group_by("group_id", "hour").agg(count=hours.count())
-    for name, counts in _by_group(engine, counted, "hour").items():
-        share = np.array(list(counts.values()), dtype=np.float64)
-        share /= share.sum()
-        groups[name].features["round_the_clock"] = float(-(share * np.log(share)).sum() / np.log(24))
+    for feature, unit, parts in (("round_the_clock", _HOUR_US, 24), ("every_day", _DAY_US, 7)):
+        placed = own.mutate(part=(own.ts_us // unit) % parts)
+        counted = placed.group_by("group_id", "part").agg(count=placed.count())
+        for name, counts in _by_group(engine, counted, "part").items():
+            share = np.array(list(counts.values()), dtype=np.float64)
+            share /= share.sum()
+            groups[name].features[feature] = float(-(share * np.log(share)).sum() / np.log(parts))
     counted = own.group_by("group_id", "account_id").agg(count=own.count())
     for name, counts in _by_group(engine, counted, "account_id").items():
         volume = np.sort(np.array(list(counts.values()), dtype=np.float64))

@@ -36,6 +36,7 @@ _PLAIN: Mapping[str, tuple[str, str]] = {
     "repeated_items": ("items are sent again and again", "almost no item is sent twice"),
     "across_models": ("the same items are sent to several models", "items are not sent to several models"),
     "round_the_clock": ("traffic runs evenly around the clock", "traffic keeps to some hours of the day"),
+    "every_day": ("traffic runs evenly through the week", "traffic keeps to some days of the week"),
     "equal_volumes": ("accounts carry nearly equal volumes", "volumes differ widely between accounts"),
     "hosted": ("most accounts come from networks that host servers",
                "few accounts come from networks that host servers"),
@@ -57,7 +58,6 @@ _PLAIN: Mapping[str, tuple[str, str]] = {
     "by_network": ("networks tie the accounts", "networks hardly tie the accounts"),
     "by_client": ("clients tie the accounts", "clients hardly tie the accounts"),
     "by_payment": ("payments tie the accounts", "payments hardly tie the accounts"),
-    "by_identity": ("sign-ups tie the accounts", "sign-ups hardly tie the accounts"),
     "by_content": ("what is asked ties the accounts", "what is asked hardly ties the accounts"),
 }
 
