@@ -54,7 +54,8 @@ LEXICON: dict[str, str] = {
         " script, function, class, programming, programmer, algorithm, snippet, docstring, implement,"
         " implementation, compile, stdin, stdout, standard input, unit tests, test cases, pytest, 代码, 编程, 函数,"
         " 脚本, 算法, 实现",
-    "engineering": "repository, repo, codebase, commit, pull request, git, bug, bugs, issue, patch, diff,"
+    "engineering": "workspace, notebook, ide, compiler, repository, repo, codebase, commit, pull request,"
+        " git, bug, bugs, issue, patch, diff,"
         " refactor, debug, debugging, stack trace, traceback, merge, branch, developer, software, engineer,"
         " file, files, lines, editor, lint, dependency, dependencies, shell, 仓库, 重构, 补丁, 提交, 报错, 开发, 软件",
     "screens": "screenshot, screenshots, screen, gui, ui, desktop, interface, window, windows, display,"
@@ -70,7 +71,8 @@ LEXICON: dict[str, str] = {
         " captions, captioning, scan, scanned, video, videos, frame, frames, diagram, depicted, ocr, vision,"
         " multimodal, bounding, camera, radiograph, drawing, shown, 图片, 照片, 图像, 图中, 视觉, 扫描, 看图,"
         " 图里, 视频, 画面",
-    "data": "table, tables, csv, dataframe, dataset, pandas, sql, column, columns, row, rows, statistics,"
+    "data": "eda, feature engineering, visualize, legend, table, tables, csv, dataframe, dataset, pandas, sql,"
+        " column, columns, row, rows, statistics,"
         " statistical, chart, charts, regression, pivot, spreadsheet, mean, median, database, query, queries,"
         " join, aggregate, average, correlation, visualization, visualizations, plot, plots, matplotlib,"
         " seaborn, vega, analyst, analytics, trend, trends, outliers, preprocessing, sales, revenue, 表格, 下表,"
