@@ -1,8 +1,9 @@
-"""Train the content model: ``python tools/train_content.py --open DIR``.
+"""Train the content model: ``python tools/train_content.py --open DIR [--keep-harvest]``.
 
 DIR holds public prompts as JSON lines in folders (``text``, ``source``, ``kind``, ``licence``, sometimes
 ``system``). Writes ``capability.npz`` and the figures of ``DATA_CARD.md`` beside ``written.jsonl``. The same
-input gives the same bytes.
+input gives the same bytes. ``--keep-harvest`` leaves the second output as it is in the file: explanations and
+streams are fitted to it (``data/hypotheses.json``), and must be fitted anew where it changes.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from content_lexicon import lists
 from content_rows import Row, bare_problems, framed, open_rows, people_rows, read_open, written_rows
 from scipy.optimize import minimize
 from scipy.sparse import csr_array, hstack
@@ -31,18 +33,20 @@ from stillwatch.schema import CAPABILITY
 
 CLASSES = tuple(CAPABILITY)
 SEED = 20_260_101
-STRENGTH = 2.0
+STRENGTH = 3.0
 LEAST_SOURCES = 2
 SCALE = 512.0
 # Texts of two sources that begin alike are one text: neither may vouch for the other.
 _OPENING = 60
 PUBLIC = ("positive/", "hard_negative/", "benign_chat/")
-SEALED = {"positive/alpacafarm_annotator_templates", "positive/bespoke_curator", "hard_negative/ragas_templates",
-          "hard_negative/lighteval_templates", "hard_negative/mt_bench", "hard_negative/swe_agent",
-          "benign_chat/hh_rlhf_harmless_humans", "written/zh-formal", "written/academic"}
-"""Sources that features, labels' weights and strengths were chosen without: pipelines, judges, a benchmark, an agent,
-people, and two written habits."""
-FIGURES = re.compile(r"(<!-- figures -->\n).*?(<!-- end -->)", re.S)
+LISTED = 1.5
+"""What a word counts for its list, beside itself."""
+GROUPS = 14
+"""Sources are left out in so many groups, each of some public and some written ones."""
+PLAIN = BUCKETS + len(cue_values())
+"""Features of words and cues; those of lists come after them."""
+FIGURES = {name: re.compile(rf"(<!-- {name} -->\n).*?(<!-- end of {name} -->)", re.S)
+           for name in ("capability", "harvest")}
 
 
 def masked_texts(texts: list[str]) -> list[str]:
@@ -61,7 +65,8 @@ def matrix(rows: list[Row]) -> csr_array:
         cue |= found.cue
     number = np.maximum(np.asarray(words.sum(axis=1)).ravel(), 1)
     valued = csr_array(words.multiply(1 / np.sqrt(number)[:, None]))
-    return csr_array(hstack([valued[::2] + valued[1::2], csr_array(expand_cues(cue) * cue_values())]))
+    both = csr_array(valued[::2] + valued[1::2])
+    return csr_array(hstack([both, csr_array(expand_cues(cue) * cue_values()), both @ lists() * LISTED]))
 
 
 def weights(rows: list[Row]) -> np.ndarray:
@@ -106,10 +111,12 @@ class Fitted:
         return self.model.decision_function(data[:, self.kept])
 
     def weights(self, features: int) -> np.ndarray:
-        """Weights of all features, shape (features, classes)."""
+        """Weights of words and cues, shape (``PLAIN``, classes): a word has its own and that of its lists."""
         whole = np.zeros((features, len(self.model.coef_)))
         whole[self.kept] = self.model.coef_.T
-        return whole
+        if features > PLAIN:
+            whole[:BUCKETS] += lists() @ whole[PLAIN:] * LISTED
+        return whole[:PLAIN]
 
 
 def shared(data: csr_array, source: np.ndarray) -> np.ndarray:
@@ -134,6 +141,12 @@ def capability_logits(model: Fitted, data: csr_array) -> np.ndarray:
     return logits
 
 
+def source_groups(sources: list[str]) -> list[list[str]]:
+    """Groups of sources that are left out together, each of some public and some written ones."""
+    names = sorted(set(sources), key=lambda name: (not name.startswith(PUBLIC), name))
+    return [names[at::GROUPS] for at in range(min(GROUPS, len(names)))]
+
+
 class Task:
     """One of the two outputs: its rows, and predictions for each source by a model that never saw it."""
 
@@ -153,16 +166,16 @@ class Task:
         return capability_logits(model, data) if self.name == "capability" else model.decision(data)
 
     def leave_out(self) -> Held:
-        """Logits of each row from a model trained without its source, be it as text or as filler.
+        """Logits of each row from a model trained without its source's group, be it as text or as filler.
 
-        Texts that begin as one of the source's are left out with it; copies between boilerplate train only.
+        Texts that begin as one of the group's are left out with it; copies between boilerplate train only.
         """
         copy = np.array([row.copy for row in self.rows])
         shape = (len(self.rows), len(CLASSES)) if self.name == "capability" else (len(self.rows),)
         logits = np.zeros(shape)
-        for source in sorted(set(self.source)):
-            test = self.source == source
-            train = ~test & (self.filler != source) & ~np.isin(self.opening, self.opening[test])
+        for group in source_groups(self.source.tolist()):
+            test = np.isin(self.source, group)
+            train = ~test & ~np.isin(self.filler, group) & ~np.isin(self.opening, self.opening[test])
             test &= ~copy
             model = Fitted(self.data[train], self.label[train], self.weight[train], self.source[train])
             logits[test] = self.logits(model, self.data[test])
@@ -224,19 +237,36 @@ def save(path: Path, parts: dict[str, np.ndarray]) -> None:
                              zipfile.ZIP_DEFLATED)
 
 
-def assemble(capability: Task, harvest: Task, asked: Held, kind: Held) -> CapabilityModel:
-    """The shipped model: both outputs trained on every source, calibrated on held-out ones."""
+def assemble(capability: Task, asked: Held, second: tuple[np.ndarray, float, tuple[float, float]]) -> CapabilityModel:
+    """The shipped model: trained on every source, calibrated on held-out ones.
+
+    ``second`` is the other output: its weights of words and cues before scaling, bias, and slope and offset.
+    """
     first = Fitted(capability.data, capability.label, capability.weight, capability.source)
-    second = Fitted(harvest.data, harvest.label, harvest.weight, harvest.source)
-    weight = np.zeros((capability.data.shape[1], len(CLASSES) + 1))
+    weight = np.zeros((PLAIN, len(CLASSES) + 1))
     bias = np.zeros(len(CLASSES) + 1)
     seen = [CLASSES.index(name) for name in first.classes]
-    weight[:, seen], bias[seen] = first.weights(len(weight)), first.model.intercept_
-    weight[:, -1:], bias[-1] = second.weights(len(weight)), second.model.intercept_[0]
+    weight[:, seen], bias[seen] = first.weights(capability.data.shape[1]), first.model.intercept_
     weight[BUCKETS:] *= cue_values()[:, None]
     whole = np.clip(np.round(weight * SCALE), -32767, 32767).astype(np.int16)
-    calibration = (temperature(asked), *platt(kind))
-    return CapabilityModel(whole[:BUCKETS], whole[BUCKETS:], SCALE, bias, CLASSES, *calibration)
+    whole[:, -1], bias[-1] = second[0], second[1]
+    return CapabilityModel(whole[:BUCKETS], whole[BUCKETS:], SCALE, bias, CLASSES, temperature(asked), *second[2])
+
+
+def train_harvest(task: Task, kind: Held) -> tuple[np.ndarray, float, tuple[float, float]]:
+    """The second output trained: whole weights of words and cues, bias, and calibration."""
+    model = Fitted(task.data, task.label, task.weight, task.source)
+    weight = model.weights(PLAIN)[:, 0]
+    weight[BUCKETS:] *= cue_values()
+    whole = np.clip(np.round(weight * SCALE), -32767, 32767).astype(np.int16)
+    return whole, float(model.model.intercept_[0]), platt(kind)
+
+
+def stored_harvest(path: Path) -> tuple[np.ndarray, float, tuple[float, float]]:
+    """The second output of a file, as ``train_harvest`` gives it."""
+    with np.load(path, allow_pickle=False) as stored:
+        whole = np.concatenate([stored["weight"][:, -1], stored["cue_weight"][:, -1]])
+        return whole, float(stored["bias"][-1]), tuple(stored["calibration"][2:].tolist())
 
 
 def predict(model: CapabilityModel, texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
@@ -245,31 +275,23 @@ def predict(model: CapabilityModel, texts: list[str]) -> tuple[np.ndarray, np.nd
     return model.probabilities(*model.sums(found), found.cue)
 
 
-def by_source(asked: Held, kind: Held, shares: np.ndarray, harvest: np.ndarray) -> list[str]:
-    """One row a source left out."""
-    right, at = shares.argmax(axis=1) == asked.at, asked.at
-    lines = ["| source left out | rows | capability accuracy | log-loss | harvest rows | mean harvest | label"
-             " | Brier |", "| --- | --- | --- | --- | --- | --- | --- | --- |"]
-    for source in sorted({*asked.source, *kind.source}):
-        c, g = asked.source == source, kind.source == source
-        loss = -np.log(shares[c, at[c]] + 1e-12).mean() if c.any() else np.nan
-        accuracy = right[c].mean() if c.any() else np.nan
-        label = kind.label[g].astype(float)
-        brier, mean, truth = (((harvest[g] - label) ** 2).mean(), harvest[g].mean(), label.mean()) if g.any() else (
-            [np.nan] * 3)
-        sealed = " (sealed)" if source in SEALED else ""
-        lines.append(f"| {source}{sealed} | {c.sum()} | {accuracy:.2f} | {loss:.2f} | {g.sum()} | {mean:.2f}"
-                     f" | {truth:.2f} | {brier:.3f} |".replace("nan", "–"))
+def by_source(held: Held, value: np.ndarray, head: str) -> list[str]:
+    """One row a source left out: its rows and the means of two figures of each row."""
+    lines = [head, "| --- | --- | --- | --- |"]
+    for source in sorted(set(held.source)):
+        of = held.source == source
+        first, second = value[of].mean(axis=0)
+        lines.append(f"| {source} | {of.sum()} | {first:.2f} | {second:.2f} |")
     return lines
 
 
 def by_class(asked: Held, shares: np.ndarray) -> list[str]:
-    """One row a capability: F1 over all sources left out, over public ones, and over sealed ones."""
+    """One row a capability: F1 over all sources left out, and over public ones; then what is taken for what."""
     guess, at = shares.argmax(axis=1), asked.at
     public = np.array([source.startswith(PUBLIC) for source in asked.source])
-    parts = {"all": np.ones(len(at), np.bool_), "public": public, "sealed": np.isin(asked.source, sorted(SEALED))}
-    lines = ["", "| capability | rows | sources | F1 | rows, public | F1, public | rows, sealed | F1, sealed |",
-             "| --- | --- | --- | --- | --- | --- | --- | --- |"]
+    parts = {"all": np.ones(len(at), np.bool_), "public": public}
+    lines = ["", "| capability | rows | sources | F1 | rows, public | F1, public | mostly taken for, public |",
+             "| --- | --- | --- | --- | --- | --- | --- |"]
     means: dict[str, list[float]] = {name: [] for name in parts}
     scores = {name: f1_score(at[of], guess[of], labels=range(len(CLASSES)), average=None, zero_division=0)
               for name, of in parts.items()}
@@ -281,31 +303,39 @@ def by_class(asked: Held, shares: np.ndarray) -> list[str]:
             if here.sum() >= 100 and len(set(asked.source[here])) >= 2:
                 means[part].append(scores[part][number])
         sources = len(set(asked.source[at == number]))
+        wrong = Counter(guess[public & (at == number) & (guess != number)].tolist()).most_common(2)
+        cells.append(", ".join(f"{CLASSES[taken]} {count}" for taken, count in wrong) or "–")
         lines.append(f"| {name} | {cells[0].split(' | ')[0]} | {sources} | {cells[0].split(' | ')[1]} | {cells[1]}"
                      f" | {cells[2]} |")
     said = ", ".join(f"{name} sources {np.mean(scores):.2f} ({len(scores)} classes)" for name, scores in means.items()
                      if scores)
     return [*lines, "", f"Capability, macro-F1 over classes with at least 100 rows of two sources: {said}."
-            f" Accuracy {(guess == at).mean():.2f}."]
+            f" Accuracy {(guess == at).mean():.2f}, of public sources {(guess == at)[public].mean():.2f}."]
 
 
-def report(asked: Held, kind: Held, model: CapabilityModel, probe: list[Row]) -> str:
-    """The figures of the data card, in Markdown."""
+def report(asked: Held, model: CapabilityModel) -> str:
+    """The figures of capabilities, in Markdown."""
     shares = softmax(asked.logits / model.temperature)
+    at = asked.at
+    loss = -np.log(shares[np.arange(len(at)), at] + 1e-12)
+    table = by_source(asked, np.stack([shares.argmax(axis=1) == at, loss], axis=1),
+                      "| source left out | rows | capability accuracy | log-loss |")
+    return "\n".join([*table, *by_class(asked, shares), f"Temperature {model.temperature:.2f}."])
+
+
+def report_harvest(kind: Held, model: CapabilityModel, probe: list[Row]) -> str:
+    """The figures of ``harvest``, in Markdown."""
     harvest = 1 / (1 + np.exp(-(model.slope * kind.logits + model.offset)))
-    lines = ["Every figure is for rows of a source by a model that was trained without that source.", "",
-             *by_source(asked, kind, shares, harvest), *by_class(asked, shares)]
-    label, weight, sealed = kind.label.astype(float), kind.fair(), np.isin(kind.source, sorted(SEALED))
-    base = (weight * label).sum()
-    brier = (weight * (harvest - label) ** 2).sum()
-    lines += [f"Temperature {model.temperature:.2f}; slope {model.slope:.2f}, offset {model.offset:.2f}.", "",
+    label, weight = kind.label.astype(float), kind.fair()
+    base, brier = (weight * label).sum(), (weight * (harvest - label) ** 2).sum()
+    lines = by_source(kind, np.stack([harvest, label], axis=1), "| source left out | rows | mean harvest | label |")
+    lines += ["", f"Slope {model.slope:.2f}, offset {model.offset:.2f}.", "",
               f"Harvest, pooled over held-out sources: AUC {roc_auc_score(label, harvest):.2f}; with every source"
               f" counting by the square root of its rows AUC {roc_auc_score(label, harvest, sample_weight=weight):.2f},"
               f" Brier {brier:.3f} (skill {1 - brier / (base * (1 - base)):.2f})."]
-    for name, of in (("public", np.array([source.startswith(PUBLIC) for source in kind.source])),
-                     ("sealed", sealed)):
-        if of.any() and 0 < label[of].mean() < 1:
-            lines.append(f"Harvest, {name} sources only: AUC {roc_auc_score(label[of], harvest[of]):.2f}.")
+    of = np.array([source.startswith(PUBLIC) for source in kind.source])
+    if of.any() and 0 < label[of].mean() < 1:
+        lines.append(f"Harvest, public sources only: AUC {roc_auc_score(label[of], harvest[of]):.2f}.")
     value = predict(model, [row.text for row in probe])[1]
     for language, name in (("en", "English"), ("zh", "Chinese")):
         of = value[[row.language == language for row in probe]]
@@ -333,28 +363,36 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--open", type=Path, required=True, help="folder of public prompts")
     parser.add_argument("--out", type=Path, default=Path(__file__).parents[1] / "src/stillwatch/data/content")
+    parser.add_argument("--keep-harvest", action="store_true", help="train capabilities only")
     given = parser.parse_args()
     found = read_open(given.open)
     written = given.out / "written.jsonl"
-    rows = [*open_rows(found, SEED), *bare_problems(found, SEED), *written_rows(written, found, "train", SEED),
+    rows = [*open_rows(found, written, SEED), *bare_problems(found, SEED), *written_rows(written, found, "train", SEED),
             *people_rows(SEED)]
     rows += framed(rows, written, SEED)
     data = matrix(rows)
     capability = Task("capability", rows, data, [row.capability for row in rows])
-    harvest = Task("harvest", rows, data, [row.harvest for row in rows])
-    asked, kind = capability.leave_out(), harvest.leave_out()
-    model = assemble(capability, harvest, asked, kind)
-    figures = report(asked, kind, model, written_rows(written, found, "measure", SEED))
+    asked = capability.leave_out()
+    figures = {}
+    if given.keep_harvest:
+        model = assemble(capability, asked, stored_harvest(given.out / "capability.npz"))
+    else:
+        harvest = Task("harvest", rows, data[:, :PLAIN], [row.harvest for row in rows])
+        kind = harvest.leave_out()
+        model = assemble(capability, asked, train_harvest(harvest, kind))
+        figures["harvest"] = report_harvest(kind, model, written_rows(written, found, "measure", SEED))
+    figures["capability"] = report(asked, model)
     save(given.out / "capability.npz", {
         "weight": model.weight, "cue_weight": model.cue_weight, "bias": model.bias, "classes": np.array(CLASSES),
         "calibration": np.array([model.scale, model.temperature, model.slope, model.offset]),
     })
     save(given.out / "benchmarks.npz", benchmark_items(found))
     card = given.out / "DATA_CARD.md"
-    if card.exists():
-        text = card.read_text("utf-8")
-        card.write_text(FIGURES.sub(lambda m: m[1] + figures + "\n" + m[2], text), "utf-8")
-    print(figures)
+    for name, said in figures.items():
+        if card.exists():
+            card.write_text(FIGURES[name].sub(lambda m, said=said: m[1] + said + "\n" + m[2], card.read_text("utf-8")),
+                            "utf-8")
+        print(said)
     print(json.dumps({"rows": len(rows), "bytes": (given.out / "capability.npz").stat().st_size}))
 
 

@@ -26,7 +26,7 @@ from stillwatch.observe.text_shingles import Tokens, distinct, mix
 from stillwatch.schema import CAPABILITY
 
 __all__ = ["BUCKETS", "CapabilityModel", "Features", "cue_values", "expand_cues",
-           "features", "load_model"]
+           "features", "load_model", "near"]
 
 BUCKETS = 1 << 16
 _CHUNK, _ROWS = 1 << 20, 1 << 15
@@ -62,6 +62,11 @@ class Features:
     cue: I64
 
 
+def near(words: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Hashes of words, or of pairs, where they stand in the beginning of a text."""
+    return mix(words ^ _NEAR)
+
+
 def features(tokens: Tokens) -> Features:
     """Hashed features of each text: words, neighbouring pairs, the stems of words and of what sentences begin with.
 
@@ -77,14 +82,14 @@ def features(tokens: Tokens) -> Features:
     words = np.concatenate([tokens.hash, pairs])
     of_word = np.concatenate([text, text[pair]])
     place = np.arange(len(text)) - tokens.first[text]
-    near, opens, spaced = place < _HEAD, np.flatnonzero(tokens.opens), np.flatnonzero(~tokens.single)
-    near_word = np.concatenate([near, near[pair + 1]]) if len(text) else near
+    early, opens, spaced = place < _HEAD, np.flatnonzero(tokens.opens), np.flatnonzero(~tokens.single)
+    near_word = np.concatenate([early, early[pair + 1]]) if len(text) else early
     stems = mix(tokens.stem ^ _STEM)
     whole = [words, mix(tokens.hash[begin] ^ _FIRST), mix(tokens.hash[end] ^ _LAST), stems[spaced],
              mix(tokens.stem[opens] ^ _OPENS)]
-    head = [mix(words[near_word] ^ _NEAR), mix(stems[near & ~tokens.single] ^ _NEAR)]
+    head = [near(words[near_word]), mix(stems[early & ~tokens.single] ^ _NEAR)]
     owners = [of_word, held, held, text[spaced], text[opens]]
-    heads = [of_word[near_word], text[near & ~tokens.single]]
+    heads = [of_word[near_word], text[early & ~tokens.single]]
     owner = np.concatenate([2 * of for of in owners] + [2 * of + 1 for of in heads]).astype(np.uint64)
     bits = np.uint64(BUCKETS.bit_length() - 1)
     keys = distinct((owner << bits) | (np.concatenate(whole + head) >> (np.uint64(64) - bits)))
