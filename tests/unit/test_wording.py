@@ -1,32 +1,34 @@
-"""What findings say of a feature is true of its number, and of what is usual."""
+"""What findings say of a feature is its number, beside what is usual for both explanations."""
 
-import pytest
+from stillwatch.judge import FEATURES, ORDINARY, shipped
+from stillwatch.judge.wording import Usual, sentences
 
-from stillwatch.judge import FEATURES, shipped
-from stillwatch.judge.wording import sentences
+OURS, THEIRS = (Usual(words, shipped().usual(verdict))
+                for words, verdict in (("harvesting", "distillation"), ("a reseller", "reseller")))
 
 
-@pytest.mark.parametrize(("value", "typical", "says"), [
-    (0.47, 0.18, "reads like"), (0.15, 0.18, "does not read like"), (0.9, 0.95, "reads like"),
-    (0.3, 0.6, "does not read like")])
-def test_much_is_what_is_most_or_far_more_than_usual(value, typical, says):
-    (said,), none = sentences({"harvest": 1.0}, {"harvest": value}, {"harvest": typical})
+def test_a_sentence_has_the_number_and_what_both_explanations_expect():
+    (said,), none = sentences({"with_tools": 1.0}, {"with_tools": 0.16}, Usual("harvesting", {"with_tools": 0.17}),
+                              Usual("a reseller", {"with_tools": 0.04}))
     assert none == []
-    assert says in said
-    assert f"({value:.0%}, typical {typical:.0%})" in said
+    assert said == "requests that offer tools: 16% (usual for harvesting 17%, for a reseller 4%)"
 
 
 def test_what_says_little_is_not_named_and_the_strongest_comes_first():
-    features, typical = {"harvest": 0.5, "hosted": 0.9, "single_turn": 0.9}, shipped().typical()
+    features = {"harvest": 0.5, "hosted": 0.9, "single_turn": 0.9}
     lead = {"harvest": 2.0, "hosted": 0.5, "single_turn": 3.0}
-    speaks_for, against = sentences(lead, features, typical)
+    speaks_for, against = sentences(lead, features, OURS, THEIRS)
     assert ["stand alone" in said for said in speaks_for] == [True, False]
     assert against == []
-    assert len(sentences({name: -bits for name, bits in lead.items()}, features, typical)[1]) == 2
+    assert len(sentences({name: -bits for name, bits in lead.items()}, features, OURS, THEIRS)[1]) == 2
 
 
-def test_every_feature_has_words_and_a_typical_value():
-    typical = shipped().typical()
-    assert set(typical) == set(FEATURES)
-    for name in FEATURES:
-        assert sentences({name: 1.0}, {name: 0.2}, typical)[0]
+def test_every_feature_has_words_under_every_explanation():
+    for verdict in shipped().verdicts:
+        usual = shipped().usual(verdict)
+        assert set(usual) == set(FEATURES)
+        assert all(0 < share < 1 for share in usual.values())
+        for name in FEATURES:
+            assert sentences({name: 1.0}, {name: 0.2}, OURS, Usual(verdict, usual))[0]
+    assert set(shipped().usual("undetermined").values()) == {0.5}
+    assert ORDINARY in shipped().verdicts

@@ -135,9 +135,9 @@ class Explanations:
         ours = densities.pop("distillation")
         return float(ours / max(np.mean(list(densities.values())), 1e-300))
 
-    def typical(self) -> dict[str, float]:
-        """What a group typically shows: the features' means over the explanations, each counted once."""
-        mean = np.mean(list(self.mean.values()), axis=0)
+    def usual(self, verdict: str) -> dict[str, float]:
+        """What a group usually shows under an explanation: the features' means; the middle under ``undetermined``."""
+        mean = self.mean.get(verdict, np.zeros(len(self.features)))
         return {name: float(1.0 / (1.0 + np.exp(-logit))) for name, logit in zip(self.features, mean, strict=True)}
 
     def sample(self, verdict: str, count: int, seed: int) -> dict[str, Floats]:

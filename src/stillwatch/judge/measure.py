@@ -32,7 +32,7 @@ FEATURES: Mapping[str, str] = {
     "one_organisation": "share of the accounts in the group's largest verified organisation",
     "sign_up_burst": "share of the accounts opened in the busiest seven days of the group's sign-ups",
     "end_users": "distinct end users passed on, over exchanges",
-    "programme": "share of the accounts verified as part of an education or research programme",
+    "programme": "2s − 1 for a share s of accounts verified as part of an education or research programme, at least 0",
     "own_share": "the group's own exchanges over all exchanges of its accounts",
     "many_accounts": "1 − 1/√n for n accounts that take part",
     "long_answers": "mean decile of the answers' length among all exchanges' (0 to 1)",
@@ -320,7 +320,8 @@ def _sign_ups(members: pa.Table, accounts: pa.Table, groups: dict[str, Measured]
         if kinds:
             # Campaigns open education and research accounts too: only what was verified speaks for a programme.
             proven = sum(row["kind"] in ("education", "research") and bool(row["verified"]) for row in rows)
-            features["programme"] = proven / len(kinds)
+            # A few of them in a group say nothing of it, and shall never count against those few.
+            features["programme"] = max(0.0, 2.0 * proven / len(kinds) - 1.0)
         times = np.sort(np.array([row["created_at"] for row in rows if row["created_at"] is not None]))
         if len(times):
             within = np.searchsorted(times, times + _WEEK_US, side="right") - np.arange(len(times))
