@@ -30,7 +30,7 @@ from stillwatch.proof.scenario import load
 
 ROOT = Path(__file__).parents[1]
 TARGET = ROOT / "docs" / "scoreboard.md"
-SEEDS = (2003, 2004)
+SEEDS = (2005, 2006)
 # Scales at which a scenario has 50,000 to 150,000 exchanges.
 SCALES = {"demo": 1.0, "reported": 0.002, "reported_2026q3": 0.0005, "hydra": 1.0, "evasive": 1.0, "slow_drip": 1.0,
           "no_text": 1.0, "no_metadata": 1.0, "benign": 0.06, "launch_day": 1.0, "lab_scale_evaluation": 0.25}
