@@ -57,6 +57,11 @@ READS_TEXT = frozenset({"ingest", "observe", "schema", "proof"})
 # Calls through which a column is reached by its name.
 COLUMN_GETTERS = frozenset({"column", "columns", "field", "get", "getattr", "select", "pluck", "col", "itemgetter",
                             "attrgetter", "project"})
+# Parts of Rich that print strings as their console says. Others read markup whatever it says (a panel's title); what is
+# not here has not been looked at.
+RICH = frozenset({"rich.box", "rich.console.Group", "rich.console.RenderableType", "rich.padding.Padding",
+                  "rich.table.Table", "rich.text.Text"})
+MAKES_CONSOLES = "cli/shared.py"
 MODULE_LINES = 400
 FUNCTION_LINES = 50
 # In parts, so that this file names none of them itself.
@@ -243,6 +248,30 @@ def _constants(node: ast.expr) -> set[str]:
     return {part.value for part in parts if isinstance(part, ast.Constant) and isinstance(part.value, str)}
 
 
+def terminals_print_strings_as_written(root: Path) -> list[str]:
+    """Names from logs are never read as Rich's markup or emoji: one module makes consoles, and these read none."""
+    found = []
+    for module in modules(root):
+        for node, name in imported(module):
+            if name.split(".")[0] == "rich" and name not in RICH and module.place != MAKES_CONSOLES:
+                found.append(module.at(node, f"{name}: print by `show_parts` and `say` of {MAKES_CONSOLES}; others may"
+                                             " read markup"))
+        for node in ast.walk(module.tree):
+            if isinstance(node, ast.Attribute) and node.attr == "from_markup":
+                found.append(module.at(node, "from_markup: names from logs are no markup"))
+            if isinstance(node, ast.Call):
+                found += [module.at(node, f"{called(node)}: say {name}=False") for name in _markup_on(node)]
+    return found
+
+
+def _markup_on(call: ast.Call) -> list[str]:
+    """What the call leaves on, or turns on, of Rich's ways to read a string."""
+    given = {keyword.arg: keyword.value for keyword in call.keywords}
+    needed = {"Console": ("markup", "emoji"), "TextColumn": ("markup",)}.get(called(call), ())
+    return [name for name in ("markup", "emoji") if name in given or name in needed
+            if not (isinstance(value := given.get(name), ast.Constant) and value.value is False)]
+
+
 def modules_and_functions_stay_short(root: Path) -> list[str]:
     """Modules have at most 400 lines and functions 50, unless their docstring says why they are longer."""
     found = []
@@ -326,6 +355,7 @@ LAWS: tuple[Callable[[Path], list[str]], ...] = (
     truth_is_reached_from_proof_alone,
     tables_are_declared_in_schema,
     raw_text_is_read_by_two_rooms,
+    terminals_print_strings_as_written,
     modules_and_functions_stay_short,
     no_registry_is_named,
     exported_names_exist,

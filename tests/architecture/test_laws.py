@@ -108,6 +108,16 @@ BROKEN = {
         ("cli/a.py", "x = getattr(relation, 'prompt')", "the column prompt is read"),
         ("judge/a.py", "x = relation[['ts', 'response']]", "the column response is read"),
     ],
+    laws.terminals_print_strings_as_written: [
+        ("cli/a.py", "from rich.console import Console", "rich.console.Console: print by `show_parts`"),
+        ("report/a.py", "from rich.panel import Panel", "rich.panel.Panel: print by `show_parts`"),
+        ("report/a.py", "from rich import print", "rich.print: print by `show_parts`"),
+        ("report/a.py", "from rich.text import Text\nText.from_markup('x')", "from_markup: names from logs"),
+        ("report/a.py", "console.print('x', markup=True)", "print: say markup=False"),
+        ("report/a.py", "console.print('x', emoji=chosen)", "print: say emoji=False"),
+        (laws.MAKES_CONSOLES, "from rich.console import Console\nConsole(markup=False)", "Console: say emoji=False"),
+        (laws.MAKES_CONSOLES, "from rich.progress import TextColumn\nTextColumn('x')", "TextColumn: say markup=False"),
+    ],
     laws.modules_and_functions_stay_short: [
         ("link/a.py", "x = 1\n" * 401, "401 lines"),
         ("link/a.py", "class A:\n    def f(self):\n" + "        x = 1\n" * 50, "f has 51 lines"),
@@ -154,6 +164,10 @@ SOUND = {
         "observe/a.py": "x = table.column('response')",
         "judge/a.py": "KINDS = {'system_prompt': 'family of system prompts'}\nx = 'prompt' in names",
         "cli/a.py": "import typer\ntyper.prompt('Sure?')",
+    },
+    laws.terminals_print_strings_as_written: {
+        laws.MAKES_CONSOLES: "from rich.console import Console\nConsole(stderr=True, markup=False, emoji=False)",
+        "report/a.py": "from rich import box\nfrom rich.table import Table\nmarkup = f(Table(box=box.SIMPLE))",
     },
     laws.modules_and_functions_stay_short: {
         "link/a.py": '"""A table, longer than others: one row a term."""\n' + "x = 1\n" * 500,

@@ -115,6 +115,20 @@ def test_in_a_terminal_they_can_be_seen_and_do_nothing(number: int, tmp_path: Pa
         assert forbidden(output) == set()
 
 
+@pytest.mark.parametrize("payload", ["[/]", "[b]x[/b]", ":skull:", "\\[x]"])
+def test_in_a_terminal_markup_of_rich_is_text(payload: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STILLWATCH_CASES_FILE", str(tmp_path / "cases.db"))
+    folder = fixture.hostile_each(tmp_path / "f", [payload])
+    other = fixture.hostile_each(tmp_path / "g", [payload], size=4)
+    who = pq.read_table(folder / "members.parquet")["account_id"][0].as_py()
+    for arguments in (("diff", folder, other), ("explain", folder, "--", who), ("expand", folder, "--", who),
+                      ("case", "open", folder, f"--reason={payload}", "--", f"c000{payload}"), ("case", "show", "1"),
+                      ("case", "list"), ("case", "history"), ("case", "calibration")):
+        output = said(*arguments)
+        # What an act says of itself is a number.
+        assert payload in output or arguments[1] in ("open", "calibration"), arguments[:2]
+
+
 @pytest.mark.parametrize("number", QUICK)
 def test_in_an_evaluation_they_can_be_seen_and_do_nothing(number: int, tmp_path: Path) -> None:
     findings, truth = write_world(world(3), tmp_path)

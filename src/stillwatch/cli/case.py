@@ -6,7 +6,6 @@ import json
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from stillwatch.cases.desk import calibration as read_calibration
 from stillwatch.cases.desk import history as read_history
@@ -14,7 +13,7 @@ from stillwatch.cases.desk import list_cases, show_case
 from stillwatch.cli import case_acts
 from stillwatch.cli.app import STYLE
 from stillwatch.cli.case_acts import Case, StoreFile, opened_store
-from stillwatch.cli.shared import JsonFlag, guarded
+from stillwatch.cli.shared import JsonFlag, guarded, show_parts
 from stillwatch.errors import UsageError
 from stillwatch.report.cases import render_calibration, render_case, render_cases, render_history
 from stillwatch.schema import CASE_STATE
@@ -95,9 +94,7 @@ def _shown(data: Any, render: Any, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(data, sort_keys=True, allow_nan=False))
         return
-    console = Console(highlight=False)
-    for part in render(data):
-        console.print(part)
+    show_parts(render(data))
 
 
 case_acts.add_to(case)

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from stillwatch.cli.shared import JsonFlag, guarded
+from stillwatch.cli.shared import JsonFlag, guarded, show_parts
 from stillwatch.report.diff import compare
 from stillwatch.report.diff_text import render_diff
 
@@ -36,6 +35,4 @@ def diff(
     if as_json:
         typer.echo(json.dumps(told, sort_keys=True, allow_nan=False))
         return
-    console = Console(highlight=False)
-    for part in render_diff(told):
-        console.print(part)
+    show_parts(render_diff(told))

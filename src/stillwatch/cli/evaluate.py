@@ -7,9 +7,18 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from stillwatch.cli.shared import EngineName, JsonFlag, Memory, ProgressWatcher, Quietly, Threads, guarded, say
+from stillwatch.cli.shared import (
+    EngineName,
+    JsonFlag,
+    Memory,
+    ProgressWatcher,
+    Quietly,
+    Threads,
+    guarded,
+    say,
+    show_parts,
+)
 from stillwatch.proof.evaluate import evaluate as run_evaluate
 from stillwatch.proof.evaluate import figures
 from stillwatch.report.evaluation import render_evaluation
@@ -60,8 +69,6 @@ def evaluate(
     if as_json:
         typer.echo(json.dumps(told | {"plots": [str(path) for path in drawn]}, sort_keys=True, allow_nan=False))
         return
-    console = Console(highlight=False)
-    for part in render_evaluation(told):
-        console.print(part)
+    show_parts(render_evaluation(told))
     for path in drawn:
         say(f"Plot: {path}")

@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
-from stillwatch.cli.shared import JsonFlag, guarded, say
+from stillwatch.cli.shared import JsonFlag, guarded, say, show_parts
 from stillwatch.errors import InputError, UsageError
 from stillwatch.pipeline.expanding import expand as run_expand
 from stillwatch.pipeline.exporting import spreadsheet_cell
@@ -68,9 +67,7 @@ def expand(
     if as_json:
         typer.echo(json.dumps(told, sort_keys=True, allow_nan=False))
         return
-    console = Console(highlight=False)
-    for part in render_expansion(told):
-        console.print(part)
+    show_parts(render_expansion(told))
     if out is not None:
         say(f"Leads: {out}")
 

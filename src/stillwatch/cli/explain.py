@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from stillwatch.cli.shared import JsonFlag, guarded
+from stillwatch.cli.shared import JsonFlag, guarded, show_parts
 from stillwatch.errors import UsageError
 from stillwatch.pipeline.opened import open_findings
 from stillwatch.pipeline.questions import explain_account, explain_pair
@@ -45,6 +44,4 @@ def explain(
     if as_json:
         typer.echo(json.dumps(told, sort_keys=True, allow_nan=False))
         return
-    console = Console(highlight=False)
-    for part in render_account(told) if alone else render_pair(told):
-        console.print(part)
+    show_parts(render_account(told) if alone else render_pair(told))

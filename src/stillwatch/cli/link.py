@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from stillwatch.cli.shared import (
     EngineName,
@@ -21,6 +20,7 @@ from stillwatch.cli.shared import (
     deployment_key,
     guarded,
     say,
+    show_parts,
 )
 from stillwatch.pipeline.linkage import link_sightings
 from stillwatch.report.linkage import remarks_on_sightings, render_linkage
@@ -69,7 +69,5 @@ def link(
     if as_json:
         typer.echo(json.dumps(summary | {"out": str(out)}, sort_keys=True))
         return
-    console = Console(highlight=False)
-    for part in render_linkage(summary):
-        console.print(part)
+    show_parts(render_linkage(summary))
     say(f"Linkage: {out}")

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from stillwatch.cli.shared import (
     EngineName,
@@ -20,6 +19,7 @@ from stillwatch.cli.shared import (
     deployment_key,
     guarded,
     say,
+    show_parts,
 )
 from stillwatch.pipeline import ScanInputs
 from stillwatch.proof.power import Wanted
@@ -105,8 +105,6 @@ def _show(out: Path, summary: dict[str, Any], as_json: bool, quiet: bool) -> Non
     if as_json:
         typer.echo(json.dumps(summary | {"results": str(out), "page": str(page)}, sort_keys=True))
         return
-    console = Console(highlight=False)
-    for part in render_power_text(out):
-        console.print(part)
+    show_parts(render_power_text(out))
     if not quiet:
         say(f"Results (internal): {out}")

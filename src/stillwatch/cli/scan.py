@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from stillwatch.cli.shared import (
     EngineName,
@@ -25,6 +24,7 @@ from stillwatch.cli.shared import (
     deployment_key,
     guarded,
     say,
+    show_parts,
 )
 from stillwatch.pipeline import ScanInputs
 from stillwatch.pipeline import scan as run_scan
@@ -114,7 +114,5 @@ def _show(out: Path, page: Path, summary: dict[str, Any], as_json: bool, quiet: 
     if as_json:
         typer.echo(json.dumps(summary | {"findings": str(out), "report": str(page)}, sort_keys=True))
     else:
-        console = Console(highlight=False)
-        for part in render_text(out):
-            console.print(part)
+        show_parts(render_text(out))
         say(f"Findings: {out}")

@@ -6,13 +6,13 @@ import functools
 import os
 import sys
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Annotated, ParamSpec
 
 import typer
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -49,10 +49,20 @@ __all__ = [
     "guarded",
     "messages",
     "say",
+    "show_parts",
 ]
 
 P = ParamSpec("P")
-messages = Console(stderr=True, highlight=False)
+
+
+
+def _console(*, stderr: bool = False) -> Console:
+    # Rich reads a string as markup wherever it meets one: `[/]` in a table's cell ends the program, `:skull:` becomes
+    # a skull. Names from logs are such strings, so no console of ours reads any; a law of the house keeps it so.
+    return Console(stderr=stderr, highlight=False, markup=False, emoji=False)
+
+
+messages = _console(stderr=True)
 
 Inputs = Annotated[list[str], typer.Argument(
     metavar="INPUT", help="Files, folders or globs: JSONL (plain, .gz, .zst), Parquet or CSV; the format is detected"
@@ -75,7 +85,15 @@ Quietly = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no
 
 def say(text: str, *, style: str = "") -> None:
     """Say something on standard error; whatever came from data is made harmless."""
-    messages.print(clean(text), style=style or None, markup=False, soft_wrap=True)
+    messages.print(clean(text), style=style or None, soft_wrap=True)
+
+
+def show_parts(parts: Iterable[RenderableType]) -> None:
+    """Print a command's result on standard output, part by part; strings are printed as they are written."""
+    # Made anew, since a terminal's width may have changed.
+    console = _console()
+    for part in parts:
+        console.print(part)
 
 
 def guarded(command: Callable[P, None]) -> Callable[P, None]:
@@ -166,8 +184,9 @@ class ProgressWatcher:
         self._live = not quiet and messages.is_terminal
         self._task: TaskID | None = None
         self._progress = Progress(
-            SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn(),
-            _Rate(), TimeElapsedColumn(), console=messages, transient=True, disable=not self._live,
+            SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(bar_width=24),
+            MofNCompleteColumn(), _Rate(), TimeElapsedColumn(), console=messages, transient=True,
+            disable=not self._live,
         )
 
     def __enter__(self) -> ProgressWatcher:

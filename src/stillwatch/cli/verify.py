@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from stillwatch.cli.seal import LedgerFile
-from stillwatch.cli.shared import JsonFlag, ProgressWatcher, Quietly, deployment_key, guarded
+from stillwatch.cli.shared import JsonFlag, ProgressWatcher, Quietly, deployment_key, guarded, show_parts
 from stillwatch.report.sealed import render_verification
 from stillwatch.sealing import find_signing_key
 from stillwatch.sealing import verify as run_verify
@@ -65,8 +64,6 @@ def verify(
     if as_json:
         typer.echo(json.dumps(told, sort_keys=True))
     else:
-        console = Console(highlight=False)
-        for part in render_verification(told):
-            console.print(part)
+        show_parts(render_verification(told))
     if not ok:
         raise typer.Exit(1)

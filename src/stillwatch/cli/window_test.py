@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.text import Text
 
 from stillwatch.cli.shared import (
@@ -22,6 +22,7 @@ from stillwatch.cli.shared import (
     deployment_key,
     guarded,
     say,
+    show_parts,
 )
 from stillwatch.pipeline.window_test import WindowOptions, read_groups, run_window_test
 from stillwatch.report.clean import cut
@@ -73,14 +74,17 @@ def window_test(
     if as_json:
         typer.echo(json.dumps(told, sort_keys=True))
         return
-    console = Console(highlight=False)
-    console.print(Text(f"{len(told['unusual']):,} of {told['units_tested']:,} tested are unlike the rest"
-                       f" (false-positive rate {fpr:g})", style="bold"))
+    show_parts(_told(told, window, fpr))
+
+
+def _told(told: Mapping[str, Any], window: int, fpr: float) -> Iterator[Text]:
+    yield Text(f"{len(told['unusual']):,} of {told['units_tested']:,} tested are unlike the rest"
+               f" (false-positive rate {fpr:g})", style="bold")
     for row in sorted(told["windows"], key=lambda row: (row["p_value"], row["unit"], row["window"]))[:_ROWS]:
         mark = "unlike the rest" if row["unusual"] else "like the rest"
-        console.print(Text(f"  {cut(row['unit'], 40)} window {row['window']}: {mark}, p = {row['p_value']:.3g}"
-                           f" ({row['queries']:,} requests, {row['accounts']:,} accounts)"))
+        yield Text(f"  {cut(row['unit'], 40)} window {row['window']}: {mark}, p = {row['p_value']:.3g}"
+                   f" ({row['queries']:,} requests, {row['accounts']:,} accounts)")
     left = told["units"] - told["units_tested"]
     if left:
-        console.print(Text(f"  {left:,} have fewer than {window:,} requests with text and were not tested"))
-    console.print(Text("Unlike the crowd is not guilty: people and applications differ too."))
+        yield Text(f"  {left:,} have fewer than {window:,} requests with text and were not tested")
+    yield Text("Unlike the crowd is not guilty: people and applications differ too.")
