@@ -1,7 +1,8 @@
 """A page in headless Chromium, over the DevTools protocol on a pipe: no library, no port, no network.
 
-``open_browser`` skips a test where no Chromium is there: it is a program of the system, which nothing of ours installs.
-``STILLWATCH_CHROMIUM`` names another one than those on the path.
+``open_browser`` skips a test where no Chromium is there: it is a program of the system, which `make` does not install.
+With ``STILLWATCH_REQUIRE_BROWSER=1``, as in CI, the test fails instead. ``STILLWATCH_CHROMIUM`` names another one than
+those on the path.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -138,12 +139,19 @@ def program() -> str | None:
     return named or next((found for name in _NAMES if (found := shutil.which(name))), None)
 
 
+def absent(what: str) -> NoReturn:
+    """Skip the test for what is not there, or fail it where it has to be."""
+    if os.environ.get("STILLWATCH_REQUIRE_BROWSER", "0") not in ("", "0"):
+        pytest.fail(what)
+    pytest.skip(what)
+
+
 @contextmanager
 def open_browser(folder: Path) -> Iterator[Browser]:
     """A browser with a profile of its own in ``folder``."""
     found = program()
     if found is None:
-        pytest.skip("no Chromium is installed (apt-get install chromium, or name one in STILLWATCH_CHROMIUM)")
+        absent("no Chromium is installed (apt-get install chromium, or name one in STILLWATCH_CHROMIUM)")
     in_read, in_write = os.pipe()
     out_read, out_write = os.pipe()
     command = [found, *_FLAGS, f"--user-data-dir={folder / 'profile'}", "about:blank"]

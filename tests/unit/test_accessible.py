@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import findings_fixture as fixture
-from browser import Browser, open_browser
+from browser import Browser, absent, open_browser
 from stillwatch.cases.calibrating import Drawn, reliability
 from stillwatch.report import disclosure, render_html
 from stillwatch.report.prices import Price, Prices
@@ -31,7 +31,7 @@ def axe() -> str:
         return Path(named).read_text("utf-8")
     found = find_spec("axe_core_python")
     if found is None or found.origin is None:
-        pytest.skip("axe-core is not installed (development group: axe-core-python)")
+        absent("axe-core is not installed (development group: axe-core-python)")
     return (Path(found.origin).parent / "axe.min.js").read_text("utf-8")
 
 
@@ -48,6 +48,20 @@ def pages(folder: Path) -> list[Path]:
     return [render_html(made, prices=PRICES, decided=DECIDED),
             *(render_html(made, None, terms, prices=PRICES) for terms in shared),
             render_html(fixture.nameless(folder / "nameless"))]
+
+
+@pytest.mark.parametrize(("required", "outcome"), [("1", "Failed"), ("0", "Skipped"), (None, "Skipped")])
+def test_without_a_browser_a_test_is_skipped_or_fails_as_the_environment_says(
+        required: str | None, outcome: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("STILLWATCH_CHROMIUM", raising=False)
+    monkeypatch.delenv("STILLWATCH_REQUIRE_BROWSER", raising=False)
+    if required is not None:
+        monkeypatch.setenv("STILLWATCH_REQUIRE_BROWSER", required)
+    # Both are no `Exception`, so that no test takes them for its own.
+    with pytest.raises(BaseException, match="no Chromium is installed") as told, open_browser(tmp_path):
+        pass
+    assert type(told.value).__name__ == outcome
 
 
 @pytest.mark.slow
