@@ -7,6 +7,7 @@ import ctypes
 import fcntl
 import os
 import shutil
+import stat
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ __all__ = ["check_target", "new_folder"]
 _EXCHANGE = 2  # RENAME_EXCHANGE of renameat2(2)
 _AT_FDCWD = -100
 _LOCK = ".lock"
+_OWNERS = 0o700
 _GRACE_SECONDS = 60.0
 
 
@@ -40,6 +42,9 @@ def new_folder(target: Path, ours: Callable[[Path], bool], what: str) -> Iterato
     A reader sees the old folder or the new one, never a mixture; a killed process leaves the old one and a
     hidden draft, which the next call for the same target removes. A living process holds a lock in its draft, so it
     is never taken for dead. Raises ``UsageError`` as ``check_target``.
+
+    What is in it names accounts, so it is its owner's alone, whatever the umask. A folder that was there keeps its
+    permissions, and all that is in the new one gets the same: who shares it says so once, by ``mkdir`` or ``chmod``.
     """
     target = target.absolute()
     check_target(target, ours, what)
@@ -52,16 +57,33 @@ def new_folder(target: Path, ours: Callable[[Path], bool], what: str) -> Iterato
     try:
         yield draft
         (draft / _LOCK).unlink()
-        draft.chmod(0o755)
         for file in draft.rglob("*"):
             if file.is_file():
                 with file.open("rb") as stream:
                     os.fsync(stream.fileno())
         check_target(target, ours, what)  # somebody else may have finished first
+        _permit(draft, target)
         _take_place(draft, target)
     finally:
         lock.close()
         shutil.rmtree(draft, ignore_errors=True)
+
+
+def _permit(draft: Path, target: Path) -> None:
+    """Let those read the draft, and only those, who may read what it replaces."""
+    every = [draft, *draft.rglob("*")]
+    mode = _OWNERS
+    if target.exists():
+        old = target.stat()
+        mode = stat.S_IMODE(old.st_mode) & 0o777 | _OWNERS
+        try:
+            for path in every:
+                os.chown(path, -1, old.st_gid)
+        except PermissionError:
+            # It cannot be that group's again, and what one group may read is not for another.
+            mode &= ~0o070
+    for path in reversed(every):
+        path.chmod(mode if path.is_dir() else mode & 0o666)
 
 
 def _take_place(draft: Path, target: Path) -> None:

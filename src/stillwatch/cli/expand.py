@@ -95,6 +95,7 @@ def _write(told: Mapping[str, Any], path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
+        draft.touch(mode=0o600)
         draft.write_text(text, "utf-8")
         draft.replace(path)
     finally:

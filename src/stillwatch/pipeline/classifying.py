@@ -31,8 +31,9 @@ def classify(inputs: ScanInputs, out: Path, *, settings: Settings, key: Deployme
              watcher: Watcher | None = None) -> dict[str, Any]:
     """Judge every exchange by its content and write the table ``schema.CLASSIFIED``; returns a summary.
 
-    Logs are read, and texts are reduced to families, as a scan does it. The file appears whole or not at all; its
-    extension says the format. Raises ``UsageError`` where ``out`` cannot be written, and as ``ingest`` does.
+    Logs are read, and texts are reduced to families, as a scan does it. The file appears whole or not at all, for its
+    owner alone; its extension says the format. Raises ``UsageError`` where ``out`` cannot be written, and as
+    ``ingest`` does.
     """
     write = _writer(out)
     clock = Clock(watcher or Quiet())
@@ -45,6 +46,7 @@ def classify(inputs: ScanInputs, out: Path, *, settings: Settings, key: Deployme
         with clock.stage("writing"):
             rows = _rows(engine, engine.parquet(logs.ingested.parts), engine.table(texts))
             draft = Path(work) / out.name
+            draft.touch(mode=0o600)
             write(rows, draft)
             draft.replace(out)
     counted = Counter(rows["capability"].to_pylist())

@@ -93,6 +93,7 @@ def run_window_test(inputs: Sequence[str], options: WindowOptions, *, settings: 
     table = conform(pa.Table.from_pylist(rows, schema=_written()), WINDOWS).sort_by(
         [(name, "ascending") for name in WINDOWS.key])
     if out is not None:
+        out.touch(mode=0o600)
         pq.write_table(table, out, compression="zstd")
     shown = table.to_pylist()
     return {"version": __version__, "command": "window-test", "counts": found.counts.as_dict(), "seed": settings.seed,

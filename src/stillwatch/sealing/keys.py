@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from stillwatch.errors import InputError
-from stillwatch.settings import write_private
+from stillwatch.settings import is_exposed, write_private
 
 __all__ = ["SigningKey", "find_signing_key", "fingerprint", "is_signed", "signing_key"]
 
@@ -62,10 +62,9 @@ def signing_key(path: Path) -> SigningKey:
 
 
 def find_signing_key(path: Path) -> SigningKey | None:
-    """The key, or ``None`` where there is none. Raises ``InputError`` for one that is damaged or that others may read.
-    """
+    """The key, or ``None`` where there is none. Raises ``InputError`` for one that is damaged or exposed."""
     try:
-        if path.stat().st_mode & 0o077:
+        if is_exposed(path):
             raise InputError(f"the signing key {path} can be read by others",
                              remedy=f"chmod 600 {path}; where somebody may have read it, remove it: the next seal makes"
                              " a new one")

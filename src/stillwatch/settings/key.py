@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from stillwatch.errors import InputError, UsageError
-from stillwatch.settings.private import write_private
+from stillwatch.settings.private import is_exposed, write_private
 
 __all__ = ["DeploymentKey", "create_key", "key_path", "load_key"]
 
@@ -56,9 +56,17 @@ def key_path() -> Path:
 
 
 def load_key(path: Path | None = None) -> DeploymentKey | None:
-    """Read the key; ``None`` where there is none yet. Raises ``InputError`` for a damaged one."""
+    """Read the key; ``None`` where there is none yet. Raises ``InputError`` for one that is damaged or exposed.
+
+    A key that others can read makes every digest guessable, and nothing shows it: a warning in a log of a scheduler
+    would be read by nobody, so it is refused where the user can mend it (see ``is_exposed``).
+    """
     path = path or key_path()
     try:
+        if is_exposed(path):
+            raise InputError(f"the deployment key {path} can be read by others",
+                             remedy=f"chmod 600 {path}; where somebody may have read it, make a new one with"
+                             " `stillwatch key --replace`, which changes every digest")
         text = path.read_text("ascii").strip()
     except FileNotFoundError:
         return None
