@@ -164,9 +164,62 @@ def test_groups_of_a_merged_case_are_cleared_alike_and_say_that_they_were_joined
 
 def test_a_merge_raises_nothing_and_joins_nobody():
     one, two = names(0, 12), names(20, 30)
-    confirmed = dismissed([*one, *two], state="confirmed", joined=frozenset({9}))
+    confirmed = dismissed([*one, *two], state="confirmed", joined=frozenset({9}),
+                          sides=(frozenset(one), frozenset(two)))
     for accounts in (one, two):
         row, members = honoured(accounts, [confirmed])
         assert (row["decision"], row["probability"], row["q_value"]) == ("confirmed", 0.97, 0.002)
         assert len(members) == len(accounts)
         assert "joined" not in row["explanation"], "the other group is not in these findings"
+
+
+def confirmed(accounts=OLD, **more):
+    return dismissed(accounts, state="confirmed", **more)
+
+
+@pytest.mark.parametrize(("group", "decision", "said"), [
+    (names(0, 20), "confirmed", None),
+    (names(0, 10), "confirmed", None),
+    (names(0, 40), "confirmed", "; 20 of its 40 accounts are not in case 7, which a person confirmed, and nobody"
+                                " decided about them."),
+    (names(18, 20), None, "; 2 of its 2 accounts are in case 7, which a person confirmed, and that was no decision"
+                          " about this group."),
+    (names(0, 9), None, "; 9 of its 9 accounts are in case 7, which"),
+    (names(0, 41), None, "; 20 of its 41 accounts are in case 7, which"),
+    (names(19, 24), None, "; 1 of its 5 accounts is in case 7, which"),
+    (names(30, 40), None, None),
+])
+def test_what_was_confirmed_carries_over_to_mostly_the_same_accounts_alone(group, decision, said):
+    row, members = honoured(group, [confirmed()])
+    assert (row["decision"], row["case_id"]) == (decision, 7 if decision else None)
+    assert (row["verdict"], row["probability"], len(members)) == ("distillation", 0.97, len(group))
+    assert (said or "Nothing speaks against it.") in row["explanation"]
+    assert ("case 7" in row["explanation"]) == (said is not None)
+
+
+def test_a_part_of_a_merged_case_is_the_groups_that_were_merged_and_no_fragment_of_them():
+    one, two = names(0, 40), names(40, 50)
+    merged = confirmed([*one, *two], joined=frozenset({9}), sides=(frozenset(one), frozenset(two)))
+    assert [honoured(group, [merged])[0]["decision"] for group in (one, two, names(48, 50), names(38, 42))] == [
+        "confirmed", "confirmed", None, None]
+
+
+def test_a_group_belongs_to_the_open_case_that_is_its_own_and_names_the_confirmed_one_beside_it():
+    row, _ = honoured(names(16, 22), [confirmed(), dismissed(names(18, 22), case_id=8, root=8, state="open")])
+    assert (row["decision"], row["case_id"]) == ("none", 8)
+    assert "4 of its 6 accounts are in case 7" in row["explanation"]
+
+
+@pytest.mark.parametrize("group", [names(0, 2), names(0, 12), OLD])
+def test_a_dismissal_holds_for_a_part_of_the_group_and_beside_any_confirmation(group):
+    row, _ = honoured(group, [dismissed(), confirmed(names(0, 14), case_id=8, root=8)])
+    assert (row["decision"], row["case_id"], row["probability"]) == ("cleared", 7, 0.0)
+
+
+def test_of_many_confirmed_cases_the_three_with_the_most_accounts_are_named():
+    group = names(0, 60)
+    row, _ = honoured(group, [confirmed(names(3 * case, 3 * case + (2 if case < 12 else 3)), case_id=case, root=case)
+                              for case in range(1, 15)])
+    assert row["decision"] is None
+    assert [f"in case {case}," in row["explanation"] for case in range(1, 15)] == 11 * [False] + 3 * [True]
+    assert "; 11 more confirmed cases have accounts in it." in row["explanation"]

@@ -312,3 +312,15 @@ def test_who_was_split_off_stays_apart_from_what_the_rest_became_part_of(tmp_pat
     # And back again, which ties them in a ring.
     desk.merge(store, "1", [str(child)], ANN)
     assert [(ruling.root, ruling.joined) for ruling in read_rulings(store.path).all] == [(1, frozenset({2, child}))]
+
+
+def test_what_each_merged_case_brought_along_is_told_apart(store):
+    groups = [names(0, 10), names(10, 16), names(16, 20)]
+    first, second, third = (opened(store, group, f"c{number}") for number, group in enumerate(groups))
+    assert all(ruling.sides == () for ruling in read_rulings(store.path).all)
+    desk.merge(store, second, [third], BOB)
+    desk.merge(store, first, [second], BOB)
+    desk.confirm(store, first, BOB)
+    ruling, = read_rulings(store.path).all
+    assert sorted(map(sorted, ruling.sides)) == groups
+    assert [ruling.is_of(group) for group in (*groups, names(8, 12), names(0, 20))] == [True, True, True, False, True]

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from stillwatch.cases import tables as t
 from stillwatch.cases.reading import find_case, rulings_in
 from stillwatch.cases.renewed import new_evidence
-from stillwatch.cases.rulings import Ruling
+from stillwatch.cases.rulings import SAME, Ruling
 from stillwatch.cases.seen import Seen
 from stillwatch.cases.store import Store
 from stillwatch.cases.writing import (
@@ -31,7 +31,6 @@ from stillwatch.errors import UsageError
 
 __all__ = ["Opened", "appeal", "confirm", "dismiss", "note", "open_case", "open_cases", "take_in", "undecided"]
 
-_SAME = 0.5  # Jaccard index from which a campaign is a known case seen again
 _UNDECIDED = ("open", "appealed")
 
 
@@ -67,7 +66,7 @@ def take_in(connection: sa.Connection, seen: Seen, act: Act, *, sampled: dict[st
     group = seen.accounts
     # A dismissed case is met as a scan meets it, however much the group has grown: its dismissal has to be dealt with.
     ours = [ruling for ruling in rulings.of(group)
-            if ruling.state == "dismissed" or ruling.likeness(group) >= _SAME]
+            if ruling.state == "dismissed" or ruling.likeness(group) >= SAME]
     if not ours:
         opened = _open(connection, seen, act)
     else:

@@ -14,14 +14,17 @@ from stillwatch.schema import CAMPAIGNS, MEMBERS, conform
 
 __all__ = ["honour"]
 
+_SHOWN = 3
+
 
 def honour(campaigns: pa.Table, members: pa.Table, evidence: pa.Table, rulings: Rulings,
            key_fingerprint: str | None) -> tuple[pa.Table, pa.Table]:
     """``CAMPAIGNS`` and ``MEMBERS`` with every decision in it.
 
     A campaign that a person dismissed is cleared: no detection, whatever was weighed (``hypotheses`` keeps that),
-    unless there is new evidence, which its explanation then names. Nothing ever becomes a detection, or more
-    probable, by a decision.
+    unless there is new evidence, which its explanation then names. One that mostly is what a person confirmed says
+    so; one that holds some of its accounts names the case in its explanation. Nothing ever becomes a detection, or
+    more probable, by a decision.
     """
     of_campaign = _by_campaign(members), _by_campaign(evidence)
     rows, people = [], []
@@ -43,18 +46,42 @@ def _by_campaign(table: pa.Table) -> dict[str, list[dict[str, Any]]]:
 
 def _decided(row: dict[str, Any], members: Sequence[Row], evidence: Sequence[Row], rulings: Rulings,
              key_fingerprint: str | None) -> dict[str, Any]:
-    ours = rulings.of([member["account_id"] for member in members])
-    if not ours:
-        return row
-    row = row | {"case_id": ours[0].case_id,
-                 "decision": "confirmed" if ours[0].state == "confirmed" else "none"}
+    accounts = [member["account_id"] for member in members]
+    ours = rulings.of(accounts)
     renewed = None
     for ruling in (ruling for ruling in ours if ruling.state == "dismissed"):
         news = new_evidence(row, members, evidence, ruling, rulings.known(ruling), key_fingerprint)
         if not news:
             return _cleared(row, members, evidence, ruling)
         renewed = renewed or (ruling, news)
+    # Two accounts out of a confirmed case, or that case and many others, are no group that anybody confirmed.
+    own = next((ruling for ruling in ours if ruling.state != "confirmed" or ruling.is_of(accounts)), None)
+    if own is not None:
+        row = row | {"case_id": own.case_id, "decision": "confirmed" if own.state == "confirmed" else "none"}
+    for said in _known(accounts, own, rulings):
+        row = _adding(row, said)
     return row if renewed is None else _renewed(row, *renewed)
+
+
+def _known(accounts: Sequence[str], own: Ruling | None, rulings: Rulings) -> list[str]:
+    """What was confirmed of some accounts of a group and not of all, as half sentences; ``own`` is the group's case."""
+    size = f"{len(accounts):,} account{'' if len(accounts) == 1 else 's'}"
+    said = []
+    if own is not None and own.state == "confirmed":
+        others = sum(account not in own.members for account in accounts)
+        if others:
+            said.append(f"{others:,} of its {size} {'is' if others == 1 else 'are'} not in case {own.case_id}, which a"
+                        " person confirmed, and nobody decided about them")
+    elsewhere = [(ruling.case_id, common) for ruling in rulings.touching(accounts)
+                 if ruling.state == "confirmed" and ruling is not own
+                 and (common := sum(account in ruling.members for account in accounts))]
+    for case, common in sorted(elsewhere, key=lambda one: (-one[1], one[0]))[:_SHOWN]:
+        said.append(f"{common:,} of its {size} {'is' if common == 1 else 'are'} in case {case}, which a person"
+                    " confirmed, and that was no decision about this group")
+    left = len(elsewhere) - _SHOWN
+    if left > 0:
+        said.append(f"{left:,} more confirmed case{' has' if left == 1 else 's have'} accounts in it")
+    return said
 
 
 def _cleared(row: dict[str, Any], members: Sequence[Row], evidence: Sequence[Row], ruling: Ruling) -> dict[str, Any]:

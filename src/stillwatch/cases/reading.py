@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +46,7 @@ def rulings_in(connection: sa.Connection) -> Rulings:
         mine = people[case]
         found.append(Ruling(
             case_id=case, state=row["state"], root=roots[case], joined=_joined(case, rows),
-            members=frozenset(p["account_id"] for p in mine if p["role"] == "member" and p["snapshot_id"] <= until),
+            members=_accounts(p for p in mine if p["snapshot_id"] <= until), sides=_sides(case, rows, people),
             removed=frozenset(p["account_id"] for p in mine if p["role"] == "removed"),
             decided_on=(row["decided_at"] or "")[:10] or None, verdict=row["verdict"],
             probability=snapshot["probability"], least_bits=snapshot["least_bits"],
@@ -83,6 +83,22 @@ def _joined(case: int, rows: Mapping[int, sa.RowMapping]) -> frozenset[int]:
         new = {number for number, row in rows.items() if row["merged_into"] in new} - found - {case}
         found |= new
     return frozenset(found)
+
+
+def _accounts(people: Iterable[sa.RowMapping]) -> frozenset[str]:
+    return frozenset(row["account_id"] for row in people if row["role"] == "member")
+
+
+def _sides(case: int, rows: Mapping[int, sa.RowMapping],
+           people: Mapping[int, Sequence[sa.RowMapping]]) -> tuple[frozenset[str], ...]:
+    """Of a case that others were merged into: what each of them, and the case itself, brought along."""
+    joined = _joined(case, rows)
+    if not joined:
+        return ()
+    own = {one: _accounts(people[one]) for one in sorted({case, *joined})}
+    brought = {one: frozenset().union(*(own[other] for other in joined if rows[other]["merged_into"] == one))
+               for one in own}
+    return tuple(accounts - brought[one] for one, accounts in own.items())
 
 
 def _last_snapshots(connection: sa.Connection) -> dict[int, int]:

@@ -6,8 +6,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-__all__ = ["NOBODY", "Ruling", "Rulings"]
+__all__ = ["NOBODY", "SAME", "Ruling", "Rulings"]
 
+SAME = 0.5  # Jaccard index from which a group and a case are mostly the same accounts
 _LEAST = 0.5  # of the smaller of the two, from which a group and a case speak of the same accounts
 
 
@@ -16,7 +17,8 @@ class Ruling:
     """One case. For a decided one, ``members`` and the evidence (bits by kind and value) are those of the decision.
 
     ``root`` is the same for all cases that came from one another by splitting and merging: the lowest number among
-    them. ``joined`` are the cases that were merged into it. ``least_bits`` is what weaker evidence may have been cut
+    them. ``joined`` are the cases that were merged into it, and ``sides`` the accounts of each, and of the case before
+    the first of them; none where nothing was merged. ``least_bits`` is what weaker evidence may have been cut
     off below then.
     """
 
@@ -32,6 +34,7 @@ class Ruling:
     least_bits: float = 0.0
     key_fingerprint: str | None = None
     joined: frozenset[int] = frozenset()
+    sides: tuple[frozenset[str], ...] = ()
 
     @cached_property
     def everyone(self) -> frozenset[str]:
@@ -45,8 +48,19 @@ class Ruling:
 
     def likeness(self, group: Collection[str]) -> float:
         """Jaccard index of the group and the case's accounts."""
-        common = sum(account in self.everyone for account in group)
-        return common / max(1, len(group) + len(self.everyone) - common)
+        return _likeness(group, self.everyone)
+
+    def is_of(self, group: Collection[str]) -> bool:
+        """Whether what was decided of the case was decided of the group: mostly the same accounts, either way round.
+
+        Of a merged case it may be the accounts of one that was merged, since linking keeps these groups apart.
+        """
+        return any(_likeness(group, accounts) >= SAME for accounts in (self.members, *self.sides))
+
+
+def _likeness(group: Collection[str], accounts: frozenset[str]) -> float:
+    common = sum(account in accounts for account in group)
+    return common / max(1, len(group) + len(accounts) - common)
 
 
 @dataclass(frozen=True)
