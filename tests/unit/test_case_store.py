@@ -8,6 +8,7 @@ import sqlite3
 
 import pytest
 import sqlalchemy as sa
+from rich.text import Text
 
 from cases_fixture import ANN, BOB, EVIDENCE_ROWS, campaign, names, seen, tables
 from stillwatch.cases import desk
@@ -17,6 +18,7 @@ from stillwatch.cases.sample import draw
 from stillwatch.cases.store import MIGRATIONS
 from stillwatch.cases.tables import metadata
 from stillwatch.errors import InputError, UsageError
+from stillwatch.report.cases import render_case, render_history
 from stillwatch.schema import CAMPAIGNS
 
 
@@ -324,3 +326,24 @@ def test_what_each_merged_case_brought_along_is_told_apart(store):
     ruling, = read_rulings(store.path).all
     assert sorted(map(sorted, ruling.sides)) == groups
     assert [ruling.is_of(group) for group in (*groups, names(8, 12), names(0, 20))] == [True, True, True, False, True]
+
+
+def test_people_read_what_an_act_changed_and_what_a_case_is_part_of(store):
+    first, second = opened(store, names(0, 5)), opened(store, names(10, 13), "c2")
+    desk.remove_account(store, first, names(0, 1), BOB)
+    desk.confirm(store, first, ANN)
+    desk.appeal(store, first, BOB)
+    desk.merge(store, second, [first], BOB)
+    desk.dismiss(store, second, BOB, "education")
+
+    def lines(parts):
+        return [part.plain.strip() for part in parts if isinstance(part, Text)]
+
+    said = lines(render_history(desk.history(store)))
+    day = said[0][:10]
+    for line in ("5 accounts", "member → removed; 1 account", "open → confirmed",
+                 f"confirmed → appealed; decided on {day} by Ann", "appealed → merged; into case 2",
+                 "5 accounts; from case 1", "open → dismissed; as education"):
+        assert line in said
+    assert lines(render_case(desk.show_case(store, first)))[:2] == ["Case 1: merged", "Part of case 2 now."]
+    assert any(line.startswith("Joined to it: case 1.") for line in lines(render_case(desk.show_case(store, second))))

@@ -115,7 +115,7 @@ def undecided(connection: sa.Connection, named: str) -> sa.RowMapping:
                          remedy=f"name case {row['merged_into']}")
     if row["state"] not in _UNDECIDED:
         raise UsageError(f"case {row['case_id']} is {row['state']} already",
-                         remedy=f"contest the decision first: `stillwatch case appeal {row['case_id']}`")
+                         remedy=f"contest the decision first: `stillwatch case appeal {row['case_id']} --reason TEXT`")
     return row
 
 

@@ -147,7 +147,7 @@ def list_cases(store: Store, state: str | None = None, *, sampled: bool = False)
 
 
 def show_case(store: Store, named: str) -> dict[str, Any]:
-    """One case: where it stands, its members by account id (null for an erased one), its snapshots."""
+    """One case: where it stands, its members by account id (null for an erased one), its snapshots, what it joined."""
     with store.reading() as connection:
         case = find_case(connection, named)["case_id"]
         told = next(row for row in cases_now(connection) if row["case_id"] == case)
@@ -157,6 +157,8 @@ def show_case(store: Store, named: str) -> dict[str, Any]:
                 t.accounts, t.accounts.c.token == t.members.c.token)).where(t.members.c.case_id == case)).mappings()
         told["accounts"] = sorted((dict(row) for row in people),
                                   key=lambda row: (row["role"], row["account_id"] is None, row["account_id"] or ""))
+        told["joined"] = list(connection.execute(sa.select(t.cases.c.case_id).where(
+            t.cases.c.merged_into == case).order_by(t.cases.c.case_id)).scalars())
         told["snapshots"] = [dict(row) for row in connection.execute(sa.select(t.snapshots).where(
             t.snapshots.c.case_id == case).order_by(t.snapshots.c.snapshot_id)).mappings()]
         evidence = connection.execute(sa.select(t.evidence.c.kind, t.evidence.c.accounts, t.evidence.c.bits).where(

@@ -20,6 +20,8 @@ from stillwatch.settings import cases_path
 
 __all__ = ["Case", "StoreFile", "add_to", "opened_store"]
 
+_INSTEAD = tuple(verdict for verdict in VERDICT if verdict != "distillation")
+
 StoreFile = Annotated[Path | None, typer.Option("--store", dir_okay=False, help="Case store; by default"
                                                 " STILLWATCH_CASES_FILE, or cases.db in your data folder.")]
 By = Annotated[str | None, typer.Option("--by", help="Who does this; by default your login name.")]
@@ -114,7 +116,7 @@ def confirm(named: Case, reason: Reason, by: By = None, findings: FromFindings =
 @guarded
 def dismiss(named: Case, reason: Reason,
             verdict: Annotated[str | None, typer.Option("--as", help="What the group is instead:"
-                                                        f" {', '.join(v for v in VERDICT if v != 'distillation')}."
+                                                        f" {', '.join(_INSTEAD)}."
                                                         )] = None,
             by: By = None, findings: FromFindings = None, store: StoreFile = None, as_json: JsonFlag = False) -> None:
     """Decide that the claim is wrong: scans with --cases keep the group cleared unless there is new evidence.
@@ -124,7 +126,7 @@ def dismiss(named: Case, reason: Reason,
       stillwatch case dismiss 7 --as education --reason 'a course of 41 students; the teacher confirmed it'
     """
     if verdict is not None and verdict not in VERDICT:
-        raise UsageError(f"{verdict[:40]!r} is no verdict", remedy=f"use one of: {', '.join(VERDICT)}")
+        raise UsageError(f"{verdict[:40]!r} is no verdict", remedy=f"use one of: {', '.join(_INSTEAD)}")
     act = _act(by, reason)
     number = cases.dismiss(*_store_for(store, findings, named, act), act, verdict)
     _said(f"Case {number}: dismissed", as_json, case_id=number, state="dismissed", verdict=verdict)
@@ -154,7 +156,8 @@ def merge(named: Case,
       stillwatch case merge 7 9 12 --reason 'one payer behind all three'
     """
     number = cases.merge(opened_store(store), named, others, _act(by, reason))
-    _said(f"Case {number}: joined", as_json, case_id=number)
+    _said(f"Case {number}: joined with {len(set(others)):,} other{'' if len(set(others)) == 1 else 's'}", as_json,
+          case_id=number)
 
 
 @guarded

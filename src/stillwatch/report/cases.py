@@ -21,6 +21,9 @@ _ACCOUNTS = 30
 _EVIDENCE = 12
 _NAME = 40
 _WORDS = 400
+_MOVES = ("state", "role")
+_UNSAID = ("snapshot", "evidence", "decided_by")
+_CALLED = {"from": "from case", "into": "into case", "verdict": "as"}
 
 Row = Mapping[str, Any]
 
@@ -57,9 +60,10 @@ def render_cases(rows: Sequence[Row]) -> list[RenderableType]:
 def render_case(told: Row) -> list[RenderableType]:
     """One case: where it stands, who is in it, what links them, what was decided."""
     state = str(told["state"])
+    stands = f"Part of case {told['merged_into']} now" if told["merged_into"] else CASE_STATE.terms.get(state, state)
     parts: list[RenderableType] = [
         Text(f"Case {told['case_id']}: {state}", style="bold"),
-        Text(f"{CASE_STATE.terms.get(state, state)}."),
+        Text(f"{stands[:1].upper()}{stands[1:]}."),
         Text(f"Campaign {cut(told['campaign_id'], _NAME)}; found as {clean(told['found_verdict'])}, probability of"
              f" harvesting {surely(told['probability'])}, on {_day(told['taken_at'])}."),
     ]
@@ -68,8 +72,9 @@ def render_case(told: Row) -> list[RenderableType]:
         parts.append(Text(f"Decided on {_day(told['decided_at'])} by {cut(told['decided_by'], _NAME)}{found}."))
     if told["parent"]:
         parts.append(Text(f"Split from case {told['parent']}."))
-    if told["merged_into"]:
-        parts.append(Text(f"Part of case {told['merged_into']} now."))
+    if told["joined"]:
+        parts.append(Text(f"Joined to it: case {', '.join(map(str, told['joined']))}. Accounts and evidence are of all,"
+                          " campaign and probability of this one."))
     accounts = told["accounts"]
     table = _table("account", "in the case", "probability", "exchanges", right=("probability", "exchanges"))
     for row in accounts[:_ACCOUNTS]:
@@ -119,18 +124,19 @@ def render_calibration(told: Row) -> list[RenderableType]:
 
 
 def _changes(row: Row) -> list[str]:
-    """What an act changed, without listing accounts one by one."""
-    lines = []
-    for side in ("before", "after"):
-        data = row[side] or {}
-        said = []
-        for name, value in sorted(data.items()):
-            if name == "accounts":
-                said.append(f"{len(value):,} account{'' if len(value) == 1 else 's'}")
-            elif isinstance(value, list):
-                said += [cut(item, _WORDS) for item in value]
-            elif value is not None:
-                said.append(f"{cut(name, _NAME)} {cut(value, _NAME)}")
-        if said:
-            lines.append(f"{side}: {'; '.join(said)}")
-    return lines
+    """What an act changed, without listing accounts one by one; digests and numbers of snapshots are for programs."""
+    before, after = ({name: value for name, value in (row[side] or {}).items() if value is not None}
+                     for side in ("before", "after"))
+    said = [f"{cut(before[name], _NAME)} → {cut(after[name], _NAME)}" for name in _MOVES
+            if name in before and name in after]
+    for name, value in (*sorted(before.items()), *sorted(after.items())):
+        if name == "accounts":
+            more = " more" if row["act"] == "see" else ""
+            said.append(f"{len(value):,}{more} account{'' if len(value) == 1 else 's'}")
+        elif isinstance(value, list):
+            said += [cut(item, _WORDS) for item in value]
+        elif name == "decided_at":
+            said.append(f"decided on {_day(value)} by {cut(before.get('decided_by', ''), _NAME)}")
+        elif name not in (*_MOVES, *_UNSAID):
+            said.append(f"{_CALLED.get(name) or cut(name, _NAME)} {cut(value, _NAME)}")
+    return ["; ".join(said)] if said else []

@@ -54,8 +54,8 @@ def calibration_words(told: Told) -> list[str]:
     drawn, decided = told["drawn"], told["decided"]
     chosen = sum(told["chosen"].values())
     aside = (f" {plural(chosen, 'further case')} {'was' if chosen == 1 else 'were'} decided that a score or a person"
-             f" chose ({count(told['chosen']['confirmed'])} confirmed): they say nothing of the groups that nobody"
-             " chose, and no rate is made of them.") if chosen else ""
+             f" chose ({count(told['chosen']['confirmed'])} confirmed): that says nothing of the groups that nobody"
+             " chose, and no rate is made of it.") if chosen else ""
     if not drawn:
         return [f"No case was drawn by chance, so nothing can be said.{aside} Draw some: stillwatch case audit-sample"
                 " FINDINGS --size 20 --seed 1 --reason TEXT."]
