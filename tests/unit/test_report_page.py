@@ -12,6 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from rich.console import Console
@@ -180,6 +181,19 @@ def test_every_member_shows_what_speaks_against_and_whether_it_may_be_a_victim(t
     detected = [m for m in members if m["campaign_id"] == "c4e1d0a92b7f"]
     assert all(m["account_id"] in parsed.words for m in detected)
     assert parsed.words.count("possibly: its key was used from two networks at once") >= 3
+
+
+def test_the_strongest_of_each_kind_is_not_hidden_by_many_of_one(tmp_path: Path) -> None:
+    folder = fixture.typical(tmp_path)
+    path = folder / "evidence.parquet"
+    row = pq.read_table(path).to_pylist()[0]
+    rows = [row | {"kind": kind, "value": f"v{number:03d}", "bits": 200.0 - number}
+            for number, kind in enumerate(["template"] * 60 + ["payment"] * 5 + ["ip"])]
+    pq.write_table(pa.Table.from_pylist(rows, schema=pq.read_schema(path)), path)
+    text = render_html(folder).read_text("utf-8")
+    shown = [number for number in range(66) if f"v{number:03d}" in text]
+    assert shown == [*range(16), 60, 61, 62, 65]
+    assert "46 more in evidence.parquet" in text
 
 
 def since(folder: Path, *campaigns: dict[str, Any], **summary: Any) -> str:

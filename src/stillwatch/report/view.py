@@ -6,6 +6,7 @@ whatever is left out is counted where it is missing.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -37,6 +38,7 @@ _MEMBERS_IF_NOT_DETECTED = 25
 _MEMBER_ROWS = 3_000
 _A_PAGE = 50
 _EVIDENCE = 20
+_EACH_KIND = 3
 _SAMPLES = 8
 _DETECTIONS = 100
 _OTHERS = 40
@@ -147,10 +149,21 @@ def _dossier(anchor: str, campaign: Campaign, findings: Findings, most: int, ter
         draw_graph(anchor, campaign, findings) if pictured else Markup(),
         draw_hours(anchor, campaign, findings) if pictured else Markup(),
         draw_stays(anchor, campaign, findings) if pictured else Markup(),
-        evidence[:rows], max(len(evidence) - rows, 0),
+        _of_every_kind(evidence, rows), max(len(evidence) - rows, 0),
         samples[:_SAMPLES], max(findings.size(SAMPLES, campaign) - _SAMPLES, 0),
         victims, tuple(_pages(others)), campaign.members - len(victims) - len(others),
     )
+
+
+def _of_every_kind(evidence: Sequence[Mapping[str, Any]], most: int) -> Sequence[Mapping[str, Any]]:
+    """The strongest, and the few strongest of each kind among them: a card that seven share must not be hidden by
+    twenty families of prompts, since a card can be asked about."""
+    found: Counter[str] = Counter()
+    ranks = []
+    for place, row in enumerate(evidence):
+        found[row["kind"]] += 1
+        ranks.append((min(found[row["kind"]], _EACH_KIND + 1), place))
+    return [evidence[place] for place in sorted(place for _, place in sorted(ranks)[:most])]
 
 
 def _pages(rows: Iterable[Mapping[str, Any]]) -> Iterable[list[Mapping[str, Any]]]:
