@@ -32,8 +32,14 @@ def read(page: str) -> dict[str, Any]:
     candidates = int(told[1].replace(",", ""))
     if sum(one["candidates"] for one in bins) != candidates:
         raise ValueError("the bins of docs/scoreboard.md do not add up")
+    wronged = re.search(r"\| \*\*all\*\* \| ([\d,]+) of ([\d,]+) \((\d\.\d+)–(\d\.\d+)\) \|",
+                        page.partition("## Who is wronged")[2].partition("\n## ")[0])
+    if wronged is None:
+        raise ValueError("docs/scoreboard.md does not say how many innocent accounts were accused")
     return {"made_from": f"{runs[1]} scans of simulated traffic (docs/scoreboard.md, seeds {runs[2]})",
-            "candidates": candidates, "positives": int(told[2].replace(",", "")), "bins": bins}
+            "candidates": candidates, "positives": int(told[2].replace(",", "")), "bins": bins,
+            "innocent": int(wronged[2].replace(",", "")), "wronged": int(wronged[1].replace(",", "")),
+            "wronged_interval": [float(wronged[3]), float(wronged[4])]}
 
 
 def write() -> None:

@@ -97,7 +97,8 @@ def test_the_first_page_keeps_observation_apart_from_inference(tmp_path: Path) -
     assert "a prompt template that no other account sends" in observed.casefold()
     assert "q = 0.005" not in observed
     assert "probability" not in observed
-    for said in ("These accounts are run together, not alike by chance: q = 0.005", "training data: probability 97%",
+    for said in ("These accounts share more than chance explains: q = 0.005",
+                 "training data are made from: probability 97%",
                  "as a trained model judged it: reasoning trace 61%", "Who is behind it: nothing is claimed."):
         assert said in inferred
     for said in ("Without its strongest family (content), 93% of the accounts are still found together.",

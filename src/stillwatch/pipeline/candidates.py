@@ -221,13 +221,18 @@ def _usage(engine: Engine, own: Relation) -> pa.Table:
 
 
 def _samples(engine: Engine, own: Relation, texts: pa.Table) -> pa.Table:
-    """The largest families of prompts a campaign, each with the excerpt of its commonest text."""
+    """The largest families of prompts a campaign, each with the excerpt of its commonest text and the kind that most of
+    the campaign's own exchanges of it are of."""
     with_family = own.filter(own.template_id.notnull())
+    of_kind = with_family.filter(with_family.capability.notnull())
+    kinds = engine.arrow(of_kind.group_by("group_id", "template_id", "capability").agg(count=of_kind.count()))
+    most = {(row["group_id"], row["template_id"]): row["capability"] for row in sorted(
+        kinds.to_pylist(), key=lambda row: (row["count"], row["capability"]))}
     counted = engine.arrow(with_family.group_by("group_id", "template_id").agg(
         exchanges=with_family.count(), accounts=with_family.account_id.nunique())).to_pylist()
     shown: dict[str, dict[str, Any]] = {}
     ranked = texts.sort_by([("exchanges", "descending"), ("text_digest", "ascending")])
-    for row in ranked.select(["template_id", "pattern", "capability"]).to_pylist():
+    for row in ranked.select(["template_id", "pattern"]).to_pylist():
         if row["template_id"] is not None:
             shown.setdefault(row["template_id"], row)
     counted.sort(key=lambda row: (row["group_id"], -row["exchanges"], row["template_id"]))
@@ -236,7 +241,7 @@ def _samples(engine: Engine, own: Relation, texts: pa.Table) -> pa.Table:
     for row in counted:
         kept[row["group_id"]] = kept.get(row["group_id"], 0) + 1
         if kept[row["group_id"]] <= _SAMPLES:
-            text = shown[row["template_id"]]
-            samples.append({"campaign_id": row.pop("group_id"), **row, "pattern": text["pattern"],
-                            "capability": text["capability"]})
+            samples.append({"pattern": shown[row["template_id"]]["pattern"],
+                            "capability": most.get((row["group_id"], row["template_id"])),
+                            "campaign_id": row.pop("group_id"), **row})
     return conform(pa.Table.from_pylist(samples, schema=SAMPLES.arrow), SAMPLES)

@@ -13,9 +13,9 @@ from markupsafe import Markup
 
 from stillwatch.report.drawings import by_family, draw_activity, draw_families, draw_hypotheses, draw_mix
 from stillwatch.report.load import Campaign, Findings
-from stillwatch.report.numbers import count, plural, q, span, surely
+from stillwatch.report.numbers import count, date, plural, q, span, surely
 from stillwatch.report.words import conditional_on, name
-from stillwatch.schema import EVIDENCE
+from stillwatch.schema import EVIDENCE, MEMBERS
 
 __all__ = ["FirstPage", "first_page"]
 
@@ -34,6 +34,7 @@ class FirstPage:
     known: tuple[str, ...]
     against: tuple[str, ...]
     victims: str
+    steps: tuple[tuple[str, str], ...]
     families: Markup
     hypotheses: Markup
     activity: Markup
@@ -46,18 +47,24 @@ def first_page(findings: Findings) -> FirstPage | None:
     if not found:
         return None
     campaign = found[0]
-    evidence = findings.rows(EVIDENCE, campaign)
+    evidence, members = findings.rows(EVIDENCE, campaign), findings.rows(MEMBERS, campaign)
     return FirstPage(
-        campaign, len(found) - 1, _observed(campaign.row, evidence), _inferred(campaign.row),
+        campaign, len(found) - 1, _observed(campaign.row, evidence, members), _inferred(campaign.row),
         _known(campaign.row, evidence, findings), _against(campaign.row), _victims(campaign),
+        _steps(campaign, findings, members),
         draw_families(_ANCHOR, evidence), draw_hypotheses(_ANCHOR, campaign),
         draw_activity(_ANCHOR, campaign, findings), draw_mix(_ANCHOR, campaign, findings))
 
 
-def _observed(row: Mapping[str, Any], evidence: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+def _observed(row: Mapping[str, Any], evidence: Sequence[Mapping[str, Any]],
+              members: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
     """What was counted in the logs, whoever reads them."""
     said = [f"{plural(row['accounts'], 'account')} sent {plural(row['exchanges'], 'exchange')}"
             f" {_period(row)} (UTC)."]
+    whole = sum(member.get("exchanges_total") or 0 for member in members)
+    if row["exchanges"] is not None and whole > row["exchanges"]:
+        said.append(f"They sent {plural(whole - row['exchanges'], 'further exchange')} that are not counted as the"
+                    " group's.")
     if row["sessions"] is not None and row["tasks"] is not None:
         said.append(f"These were {plural(row['sessions'], 'session')} and {plural(row['tasks'], 'distinct task')}: one"
                     " task may make many exchanges.")
@@ -83,10 +90,12 @@ def _period(row: Mapping[str, Any]) -> str:
 
 def _inferred(row: Mapping[str, Any]) -> tuple[str, ...]:
     """What follows, if the assumptions beside each figure hold."""
-    said = [f"These accounts are run together, not alike by chance: q = {q(row['q_value'])}, the share of groups with"
-            " such a score that chance alone would make. That it is one operator, and no class, tool or reseller, rests"
-            " on the explanations below.",
-            f"The answers are wanted as training data: probability {surely(row['probability'])}."]
+    said = [f"These accounts share more than chance explains: q = {q(row['q_value'])}, the share of groups with such a"
+            " score that chance alone would make. That one operator runs them, and that it is no class, tool or"
+            " reseller, rests on the explanations below.",
+            "Which of their exchanges belong to it: the figures beside are of those.",
+            f"What is asked for is what training data are made from: probability {surely(row['probability'])}. Whether"
+            " the answers were used so, and whether that was permitted, no log shows."]
     kinds = [f"{name(one['capability'])} {surely(one['share'])}" for one in (row["capabilities"] or ())[:3]
              if one["capability"]]
     if kinds:
@@ -127,13 +136,33 @@ def _known(row: Mapping[str, Any], evidence: Sequence[Mapping[str, Any]], findin
 
 
 def _against(row: Mapping[str, Any]) -> tuple[str, ...]:
-    return tuple(row["evidence_against"] or ())[:4]
+    return tuple(row["evidence_against"] or ())
 
 
 def _victims(campaign: Campaign) -> str:
     if not campaign.victims:
-        return ("No account shows a sign of being a victim, such as a stolen key or a relayed customer. The logs may"
-                " not show it.")
+        return ("None of its accounts shows one of the signs that are looked for: most traffic its own, or in use or"
+                " opened long before this work. A stolen key or a relayed customer may show none of them.")
     who, them = ("a victim", "it") if campaign.victims == 1 else ("victims", "them")
     return (f"{count(campaign.victims)} of {plural(campaign.members, 'account')} may be {who}, such as the owner of a"
             f" stolen key or a relayed customer: nothing is claimed of {them}.")
+
+
+def _steps(campaign: Campaign, findings: Findings,
+           members: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, str], ...]:
+    """What somebody can do now, and the command for it where there is one."""
+    last = findings.summary.record("span").time("last")
+    accused = [row for row in members if (row["probability"] or 0.0) >= 0.5]
+    sent, own = (sum(row.get(column) or 0 for row in accused) for column in ("exchanges_total", "exchanges"))
+    beside = (f" Blocking all {count(len(accused))} would also stop {plural(sent - own, 'exchange')} that are not the"
+              f" group's, {surely((sent - own) / sent)} of all that they sent." if sent > own else "")
+    return (
+        (f"See whether they are still active: these logs end on {date(last)}." if last else
+         "See whether they are still active.", ""),
+        ("Read what speaks against each account, and who may be a victim; look one up with",
+         "stillwatch explain FINDINGS ACCOUNT"),
+        ("Open a case, which keeps who decided what, when and why. The accounts are in members.parquet.",
+         f"stillwatch case open FINDINGS {campaign.ident} --reason TEXT"),
+        ("Decide as your policy says: Stillwatch blocks nothing, and this page authorises no block. A person decides,"
+         f" with notice, an expiry and a way to appeal.{beside}", ""),
+    )

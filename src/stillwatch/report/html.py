@@ -19,9 +19,11 @@ from markupsafe import Markup
 from stillwatch import __version__
 from stillwatch.errors import StillwatchError, UsageError
 from stillwatch.report import numbers
+from stillwatch.report.checked import wronged
 from stillwatch.report.clean import clean, cut
 from stillwatch.report.disclose import disclose, identifiers
 from stillwatch.report.drawings import family_of
+from stillwatch.report.glossary import GLOSSARY
 from stillwatch.report.levels import INTERNAL, Disclosure
 from stillwatch.report.load import GRAPH_ACCOUNTS, Findings, load, only
 from stillwatch.report.prices import Prices, priced
@@ -110,6 +112,7 @@ def _context(findings: Findings, terms: Disclosure) -> dict[str, object]:
         "conditional_on": conditional_on(findings), "summary": summary, "created": summary.time("created_at"),
         "decoys": summary.record("decoys"), "missing": summary.records("missing"), "caps": summary.records("caps"),
         "inputs": summary.records("inputs"), "quarantine": findings.quarantine, "not_guilty": NOT_GUILTY,
+        "glossary": GLOSSARY, "wronged": wronged(),
         "verdicts": VERDICT.terms, "capabilities": CAPABILITY.terms, "reasons": QUARANTINE_REASON.terms,
         "version": __version__, "withheld": findings.withheld, "kinds": _KINDS, "graph_accounts": GRAPH_ACCOUNTS,
     }

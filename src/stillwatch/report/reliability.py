@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from importlib import resources
 from typing import Any
 
 from markupsafe import Markup
 
 from stillwatch.report.charts import frame, written
+from stillwatch.report.checked import figures, wronged
 from stillwatch.report.drawings import as_markup
 from stillwatch.report.numbers import count, plural, surely
 
@@ -29,9 +28,10 @@ def reliability(decided: Told | None) -> dict[str, Any]:
 
 @lru_cache(maxsize=1)
 def _shipped() -> dict[str, Any]:
-    told = json.loads((resources.files("stillwatch.data") / "reliability.json").read_text("utf-8"))
+    told = figures()
     words = (f"{plural(told['candidates'], 'candidate group')}, {count(told['positives'])} of them mostly a campaign's,"
-             f" from {told['made_from']}. Nothing was fitted to them. Real campaigns may differ from all of these.")
+             f" from {told['made_from']}. Nothing was fitted to them, but the same simulator made what was"
+             f" fitted. Real campaigns may differ from all of these. {wronged()}")
     return {"words": words, "bins": [_row(one, one["candidates"]) for one in told["bins"]],
             "chart": chart([(one, one["candidates"]) for one in told["bins"]], ident="reliability-simulated",
                            title="Reliability on simulated traffic", what="are campaigns")}

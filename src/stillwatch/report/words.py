@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from stillwatch.report.load import Campaign, Findings
+from stillwatch.report.checked import checked
+from stillwatch.report.load import Campaign, Findings, Record
 from stillwatch.report.numbers import count, date, plural, q, span, surely
 from stillwatch.report.screen import coarse
 from stillwatch.report.since import not_looked, reportable
@@ -31,6 +32,7 @@ __all__ = [
 NOT_GUILTY = ("Linked is not guilty: an account may be a victim, such as one with a stolen key or a customer"
               " whose requests were relayed.")
 _MATCH = "a match, no proof"
+_STALE_DAYS = 14
 _KINDS = ("kept", "quarantined", "duplicates", "merged", "out_of_scope")
 
 
@@ -112,8 +114,12 @@ def claims(campaigns: Sequence[Campaign], findings: Findings) -> tuple[Claim, Cl
     """The three claims about these campaigns; with several, the weakest figure stands for all."""
     made = findings.summary.record("decoys").whole("made")
     decoys = f"{count(made)} decoys" if made is not None else "decoys"
+    among = [c for c in findings.campaigns if c.row["q_value"] is not None]
+    meet = sum(c.row["q_value"] <= DETECTION_Q for c in among)
     linked = (f"Error rate from {decoys} made of these logs. It covers chance only: an innocent class, tool"
-              " or reseller is coordinated too.")
+              " or reseller is coordinated too."
+              + (f" {count(meet)} of the {plural(len(among), 'linked group')} here meet this limit." if meet > 1
+                 else ""))
     harvest = f"Conditional on {conditional_on(findings)}: real groups may differ from those it was learnt from."
     actor_grounds = "No claim about who is behind it follows from the other two."
     if not campaigns:
@@ -132,7 +138,7 @@ def claims(campaigns: Sequence[Campaign], findings: Findings) -> tuple[Claim, Cl
               else "not assessed", f"{at_worst}q = {q(worst)}" if q_known else "q not computed", linked,
               _grade(q_known and worst <= DETECTION_Q, f"q at most {DETECTION_Q:g}")),
         Claim("Harvesting training data?", _harvest_answer(lowest),
-              f"{at_least}probability {surely(lowest)}", harvest,
+              f"{at_least}probability {surely(lowest)}", f"{harvest} {checked(lowest)}".strip(),
               _grade(lowest >= DETECTION_PROBABILITY, f"at least {DETECTION_PROBABILITY:.0%}")),
         _actor(campaigns, actor_grounds),
     )
@@ -146,7 +152,7 @@ def conclude(findings: Findings) -> Conclusion:
     """The first screen's words."""
     found = findings.detections
     headline = f"{plural(len(found), 'campaign')} detected" if found else "No campaign detected"
-    return Conclusion(headline, _scanned(findings), _sentences(findings), reportable(findings),
+    return Conclusion(headline, f"{_scanned(findings)}{_old(findings)}", _sentences(findings), reportable(findings),
                       claims(found, findings), _unseen(findings))
 
 
@@ -197,6 +203,15 @@ def _scanned(findings: Findings) -> str:
     return said + (f", from {plural(inputs, 'input')}." if inputs else ".")
 
 
+def _old(findings: Findings) -> str:
+    """That the logs end long before the scan, where they do: what is told of them may be over."""
+    made, last = findings.summary.time("created_at"), findings.summary.record("span").time("last")
+    if made is None or last is None or (made - last).days < _STALE_DAYS:
+        return ""
+    return (f" The logs end {plural((made - last).days, 'day')} before this scan: what it found may be over, and"
+            " addresses and keys may have changed hands.")
+
+
 def _sentences(findings: Findings) -> tuple[str, ...]:
     found = findings.detections
     suspected = [c for c in findings.campaigns if c.row["verdict"] == "distillation" and not c.detected]
@@ -235,8 +250,6 @@ def _unseen(findings: Findings) -> tuple[str, ...]:
     summary = findings.summary
     counts = summary.record("counts")
     kept, nameless = counts.whole("kept"), summary.whole("exchanges_without_account")
-    decoys = summary.record("decoys")
-    floor, made, wanted = decoys.number("floor"), decoys.whole("made"), decoys.whole("wanted")
     said = []
     if kept == 0:
         said.append("No exchange was read, so there was nothing to look at.")
@@ -247,24 +260,46 @@ def _unseen(findings: Findings) -> tuple[str, ...]:
                     " account: they are counted, never linked.")
     if summary.whole("accounts") == 1:
         said.append("All records are of one account; a campaign is several accounts, so none can be found.")
-    if floor is not None and floor > DETECTION_Q:
-        said.append(f"With {plural(made, 'decoy')} q cannot go below {q(floor)}, so no group could be a"
-                    f" detection (q at most {DETECTION_Q:g}).")
-    elif made is not None and wanted is not None and made < wanted:
-        said.append(f"Only {count(made)} of {count(wanted)} decoys were made in the time allowed.")
+    said += _short_of_decoys(summary)
     said += [sentence for sentence in [not_looked(findings)] if sentence]
     for item in summary.records("missing"):
         effect = item.text("effect")
         if item.text("input") == "account_id" and nameless:
             continue  # said above, with its share
         said.append(f"Missing: {item.text('input') or 'an input'}" + (f" – {effect}" if effect else "."))
+    said += _not_read(summary)
+    if kept:
+        said += _in_no_log(summary)
+    if findings.absent:
+        said.append(f"This folder lacks {', '.join(findings.absent)}; what rests on it is left out.")
+    return tuple(said)
+
+
+def _short_of_decoys(summary: Record) -> list[str]:
+    decoys = summary.record("decoys")
+    floor, made, wanted = decoys.number("floor"), decoys.whole("made"), decoys.whole("wanted")
+    if floor is not None and floor > DETECTION_Q:
+        return [f"With {plural(made, 'decoy')} q cannot go below {q(floor)}, so no group could be a"
+                f" detection (q at most {DETECTION_Q:g})."]
+    if made is not None and wanted is not None and made < wanted:
+        return [f"Only {count(made)} of {count(wanted)} decoys were made in the time allowed."]
+    return []
+
+
+def _not_read(summary: Record) -> list[str]:
+    said, quarantined = [], summary.record("counts").whole("quarantined")
     broken = sum(bool(read.text("broken")) for read in summary.records("inputs"))
     if broken:
         said.append(f"{plural(broken, 'input file')} {'is' if broken == 1 else 'are'} damaged or cut off, and what"
                     " follows the damage was not read: restore and scan again (summary.json says which, and how much).")
-    if counts.whole("quarantined"):
-        said.append(f"{plural(counts.whole('quarantined'), 'record')} could not be read and"
-                    f" {'was' if counts.whole('quarantined') == 1 else 'were'} set aside.")
-    if findings.absent:
-        said.append(f"This folder lacks {', '.join(findings.absent)}; what rests on it is left out.")
-    return tuple(said)
+    if quarantined:
+        said.append(f"{plural(quarantined, 'record')} could not be read and"
+                    f" {'was' if quarantined == 1 else 'were'} set aside.")
+    return said
+
+
+def _in_no_log(summary: Record) -> list[str]:
+    said = ["Who held a key, and what became of the answers: no log says."]
+    if not any(read.text("role") == "agreements" for read in summary.records("beside")):
+        said.insert(0, "Whether anybody was permitted to do it: no agreements were given (--agreements).")
+    return said

@@ -18,7 +18,7 @@ VERDICT = Vocabulary(
         "reseller": "one infrastructure that relays many customers' mixed traffic",
         "batch_processing": "scheduled processing of an owner's own data",
         "enterprise": "one verified organisation with several accounts",
-        "undetermined": "the evidence does not decide between the explanations",
+        "undetermined": "no known explanation fits better than accounts that have nothing in common but habits",
     },
 )
 
