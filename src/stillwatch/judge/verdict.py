@@ -105,9 +105,6 @@ def _campaign(candidate: Candidate, it: Measured, q_value: float, floor: float, 
         note = "No exchange sets the group apart from everybody's traffic, so nothing can be said of its purpose."
     if note:
         speaks_against = [note, *speaks_against]
-    beyond = ("appear to be run together" if is_detection(verdict, probability, q_value) else
-              "share more than chance explains" if q_value <= DETECTION_Q else
-              "share what chance may explain")
     return {
         "campaign_id": candidate.group_id,
         "lineage_id": candidate.group_id,
@@ -122,7 +119,8 @@ def _campaign(candidate: Candidate, it: Measured, q_value: float, floor: float, 
         "first_seen": it.first_seen,
         "last_seen": it.last_seen,
         "capabilities": [{"capability": what, "share": share} for what, share in it.capabilities],
-        "explanation": explanation(candidate, taking, weighed, (speaks_for, speaks_against), note, beyond),
+        "explanation": explanation(candidate, taking, weighed, (speaks_for, speaks_against), note,
+                                   _together(verdict, probability, q_value)),
         "linkage_bits": candidate.score,
         "q_floor": floor,
         "hypotheses": [_as_row(w) for w in weighed],
@@ -131,6 +129,13 @@ def _campaign(candidate: Candidate, it: Measured, q_value: float, floor: float, 
         "missing": [*known.missing, *(f"feature {name}: {meaning}" for name, meaning in FEATURES.items()
                                       if name not in it.features)],
     }
+
+
+def _together(verdict: str, probability: float, q_value: float) -> str:
+    """How surely accounts are together; that somebody runs them is said of a detection alone."""
+    if is_detection(verdict, probability, q_value):
+        return "appear to be run together"
+    return "share more than chance explains" if q_value <= DETECTION_Q else "share what chance may explain"
 
 
 def _told_apart(explanations: Explanations, it: Measured, rival: str) -> tuple[list[str], list[str]]:
