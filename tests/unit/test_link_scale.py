@@ -7,7 +7,7 @@ import pytest
 from stillwatch.link import cocluster, encode, find_groups
 from stillwatch.link.cells import cells_of
 from stillwatch.link.evidence import evidence, stock_of
-from stillwatch.link.incidence import compact
+from stillwatch.link.incidence import compact, spans, starts
 from stillwatch.link.pairs import _popular_among_many, _popular_by_bits, _rarity, share_pairs
 from stillwatch.link.settle import membership_matrix
 from stillwatch.schema import FAMILY_OF
@@ -94,3 +94,54 @@ def test_large_data_are_searched_in_few_steps_and_the_campaign_is_found(monkeypa
     print(whole)
     assert next(iter(whole.values())) == 15
     assert whole[1] >= 8
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_who_is_left_out_shows_no_more_than_asked_and_nobody_else_is_shown_otherwise(seed):
+    cells = cells_of(encode(logs(seed), FAMILY_OF))
+    groups = [group for group in cocluster.plans(cells, 0)[3]() if len(group) > 2][:2]
+    member = membership_matrix(cells, groups)
+    stock = stock_of(cells, member)
+    whole = evidence(cells, member, stock)
+    left_out = 0
+    # Half of the others show more than the first, nobody more than the last.
+    for least in np.quantile(whole.total[~whole.member], [0.5, 0.95, 1.0]).tolist():
+        some = evidence(cells, member, stock, least=least)
+        shown = {(a, g): bits.tolist() for a, g, bits in zip(some.account, some.group, some.bits, strict=True)}
+        left_out += len(whole.account) - len(shown)
+        for account, group, bits, total, inside in zip(whole.account, whole.group, whole.bits, whole.total,
+                                                       whole.member, strict=True):
+            if inside or total > least:
+                assert (account, group) in shown
+            if (account, group) in shown:
+                assert shown.pop((account, group)) == bits.tolist()
+        assert not shown
+    assert left_out
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_sightings_in_pieces_and_as_codes_are_encoded_as_in_one(seed):
+    table = logs(seed)
+    # The same word as two kinds is two values; names alone tell apart who is alike in all else.
+    table = pa.concat_tables([table, table.slice(0, 40).set_column(1, "kind", pa.array(["device"] * 40)),
+                              pa.table({"account_id": [f"twin{n}" for n in (3, 1, 2)], "kind": ["card"] * 3,
+                                        "value": ["c", "a", "b"], "count": pa.array([1] * 3, pa.int64())})])
+    whole = encode(table.combine_chunks(), FAMILY_OF)
+    pieces = pa.concat_tables([table.slice(first, 700) for first in range(0, table.num_rows, 700)])
+    for name in ("account_id", "kind"):
+        coded = pa.chunked_array([chunk.dictionary_encode() for chunk in pieces[name].chunks])
+        pieces = pieces.set_column(pieces.column_names.index(name), name, coded)
+    again = encode(pieces, FAMILY_OF)
+    rows = np.random.default_rng(seed).permutation(table.num_rows)
+    shuffled = encode(table.take(pa.array(rows)), FAMILY_OF)
+    for other in (again, shuffled):
+        assert other.accounts.to_pylist() == whole.accounts.to_pylist()
+        assert other.values.to_pylist() == whole.values.to_pylist()
+        for name in ("account", "value", "kind", "family", "level", "degree"):
+            assert getattr(other, name).tolist() == getattr(whole, name).tolist()
+
+
+def test_spans_and_starts():
+    assert starts(np.array([0, 0, 2, 2, 2]), 4).tolist() == [0, 2, 2, 5, 5]
+    assert spans(np.array([5, 0, 9]), np.array([2, 0, 3])).tolist() == [5, 6, 9, 10, 11]
+    assert spans(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)).tolist() == []

@@ -24,7 +24,7 @@ MOST_KINDS = 200
 _LONGEST = {"account_id": 1024, "kind": 60, "value": 32_768}
 _LABEL = 200
 _DIGEST = "^[0-9a-f]{16,64}$"
-_CACHE = 1_000_000
+_CACHE = 250_000
 _MOST = 1 << 40  # sums of 8 million such counts still fit 64 bits
 
 
@@ -165,16 +165,10 @@ class Settler:
         known = self._digests.setdefault(kind, {})
         if len(known) > _CACHE:
             known.clear()
-        done = []
-        digest_already = pc.match_substring_regex(words, _DIGEST).to_pylist()
-        for word, already in zip(words.to_pylist(), digest_already, strict=True):
-            if already:
-                done.append(word)
-                continue
-            if word not in known:
-                known[word] = self._key.digest(kind, word)
-            done.append(known[word])
-        return pa.array(done, pa.string())
+        plain = words.filter(pc.invert(pc.match_substring_regex(words, _DIGEST))).to_pylist()
+        fresh = [word for word in plain if word not in known]
+        known.update(zip(fresh, self._key.digests(kind, fresh), strict=True))
+        return pa.array([known.get(word, word) for word in words.to_pylist()], pa.string())
 
 
 def _any(*masks: pa.Array) -> pa.Array:

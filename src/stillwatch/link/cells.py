@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import scipy.sparse as sp
 
-from stillwatch.link.incidence import Incidence, Ints, compact
+from stillwatch.link.incidence import Incidence, Ints, compact, spans, starts
 from stillwatch.link.pairs import Floats
 
 __all__ = ["Cells", "cells_of"]
@@ -36,36 +36,54 @@ class Cells:
     family: Ints
     total: Floats
     distinct: Floats
-    carried: sp.csr_array
     has_family: np.ndarray[tuple[int, int], np.dtype[np.bool_]]
 
     @cached_property
-    def carriers(self) -> sp.csr_array:
-        """Values × accounts: ``carried`` turned over."""
-        return sp.csr_array(self.carried.T)
+    def _rows(self) -> Ints:
+        return starts(self.account, self.accounts)
 
     @cached_property
-    def sizes(self) -> sp.csr_array:
-        """Kinds × accounts: how many values of each kind an account carries."""
-        return sp.csr_array((self.size, (self.kind, self.owner)), shape=(self.kinds, self.accounts))
+    def _cells(self) -> Ints:
+        return starts(self.owner, self.accounts)
 
-    def per_kind(self, member: sp.csr_array) -> tuple[Floats, Floats]:
-        """Coincidences of the groups' members, and members that have any (both kinds × groups)."""
-        any_of_it = sp.csr_array((np.ones(self.sizes.nnz), self.sizes.indices, self.sizes.indptr),
-                                 shape=self.sizes.shape)
-        return (self.sizes @ member).toarray(), (any_of_it @ member).toarray()
+    @cached_property
+    def _by_value(self) -> tuple[Ints, Ints]:
+        values = len(self.incidence.degree)
+        turned = sp.csr_array((np.arange(len(self.value)), self.value, self._rows),
+                              shape=(self.accounts, values)).tocsc()
+        return turned.indptr.astype(np.int64), turned.data
+
+    def rows_of(self, accounts: Ints) -> tuple[Ints, Ints]:
+        """Places of the accounts' coincidences, one account after another, and how many each has."""
+        first, many = self._rows[accounts], self._rows[accounts + 1] - self._rows[accounts]
+        return spans(first, many), many
+
+    def rows_with(self, values: Ints) -> tuple[Ints, Ints]:
+        """Places of the coincidences of ``values``, one value after another, and how many each has."""
+        start, row = self._by_value
+        many = start[values + 1] - start[values]
+        return np.asarray(row[spans(start[values], many)], dtype=np.int64), many
+
+    def per_kind(self, account: Ints, group: Ints, groups: int) -> tuple[Floats, Floats]:
+        """Coincidences of the groups' members, and members that have any (both kinds × groups).
+
+        ``account`` and ``group`` list who is in which of ``groups``.
+        """
+        many = self._cells[account + 1] - self._cells[account]
+        cell = spans(self._cells[account], many)
+        slot = self.kind[cell] * groups + np.repeat(group, many)
+        held, having = (np.bincount(slot, weights=weights, minlength=self.kinds * groups).astype(np.float64)
+                        for weights in (self.size[cell], None))
+        return held.reshape(self.kinds, groups), having.reshape(self.kinds, groups)
 
     def of(self, accounts: Ints) -> Cells:
         """The same cells, with those of ``accounts`` (sorted codes) alone; what values are worth stays as it was."""
         keep = np.zeros(self.accounts, dtype=bool)
         keep[accounts] = True
         cells, rows = np.flatnonzero(keep[self.owner]), keep[self.account]
-        account, value = self.account[rows], self.value[rows]
         return replace(
-            self, owner=self.owner[cells], kind=self.kind[cells], size=self.size[cells], account=account, value=value,
-            cell=np.searchsorted(cells, self.cell[rows]),
-            carried=sp.csr_array((np.ones(len(account)), (account, value)), shape=self.carried.shape),
-        )
+            self, owner=self.owner[cells], kind=self.kind[cells], size=self.size[cells], account=self.account[rows],
+            value=self.value[rows], cell=np.searchsorted(cells, self.cell[rows]))
 
     def only(self, accounts: Ints) -> Cells:
         """Cells of ``accounts`` (sorted codes) alone, numbered from 0 with the values that they carry: what many passes
@@ -80,7 +98,6 @@ class Cells:
             level=whole.level[values], degree=whole.degree[values])
         return replace(
             here, incidence=incidence, owner=np.searchsorted(accounts, here.owner), account=account, value=value,
-            carried=sp.csr_array((np.ones(len(account)), (account, value)), shape=(len(accounts), len(values))),
             has_family=self.has_family[accounts],
         )
 
@@ -105,19 +122,16 @@ def cells_of(incidence: Incidence) -> Cells:
     tells = (degree >= 2) & (degree < incidence.size)
     family = np.zeros(kinds, dtype=np.int64)
     family[incidence.kind] = incidence.family
-    account, value = incidence.account[tells], incidence.value[tells]
     return Cells(
         incidence=incidence,
         owner=cells // max(1, kinds),
         kind=cells % max(1, kinds),
         size=size.astype(np.float64),
-        account=account,
-        value=value,
+        account=incidence.account[tells],
+        value=incidence.value[tells],
         cell=cell[tells].astype(np.int64),
         family=family,
         total=np.bincount(row_kind, minlength=kinds).astype(np.float64),
         distinct=np.bincount(incidence.kind, minlength=kinds).astype(np.float64),
-        carried=sp.csr_array((np.ones(len(account)), (account, value)),
-                             shape=(incidence.size, len(incidence.degree))),
         has_family=incidence.has_family(),
     )

@@ -9,7 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from stillwatch.link.cells import Cells
-from stillwatch.link.evidence import evidence, stock_of
+from stillwatch.link.evidence import belongs, evidence, stock_of
 from stillwatch.link.incidence import Ints
 from stillwatch.link.operations import operations
 from stillwatch.link.pairs import Floats
@@ -99,7 +99,9 @@ def _told(cells: Cells, member: sp.csr_array, stock: Ints, *, against_all: bool)
 def _without_commonest(cells: Cells, member: sp.csr_array, stock: Ints) -> Ints:
     """The stock without the value of each group and kind that most members carry; all of them where several do."""
     value = np.flatnonzero(stock >= 0)
-    carriers = np.asarray((cells.carriers[value] @ member)[np.arange(len(value)), stock[value]]).ravel()
+    row, many = cells.rows_with(value)
+    own = belongs(member, cells.account[row], np.repeat(stock[value], many))
+    carriers = np.bincount(np.repeat(np.arange(len(value)), many)[own], minlength=len(value)).astype(np.float64)
     slot = stock[value] * cells.kinds + cells.incidence.kind[value]
     most = np.zeros(member.shape[1] * cells.kinds)
     np.maximum.at(most, slot, carriers)

@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from operator import itemgetter
 
 import numpy as np
 import scipy.sparse as sp
@@ -49,7 +48,9 @@ def leiden(graph: sp.csr_array, resolution: float, seed: int) -> Ints:
         return np.arange(size, dtype=np.int64)
     _, community = leiden_csr(graph.indptr.astype(np.int64), graph.indices.astype(np.int32),
                               graph.data.astype(np.float64), size, resolution=resolution, seed=seed)
-    return np.array(itemgetter(*range(size))(community), dtype=np.int64).reshape(size)
+    label = np.empty(size, dtype=np.int64)
+    label[np.fromiter(community.keys(), np.int64, size)] = np.fromiter(community.values(), np.int64, size)
+    return label
 
 
 def resolutions(accounts: int) -> list[float]:

@@ -15,7 +15,7 @@ from stillwatch.link.cells import Cells
 from stillwatch.link.incidence import Ints, compact
 from stillwatch.link.pairs import Floats
 
-__all__ = ["SHARES", "Evidence", "evidence", "stock_of"]
+__all__ = ["SHARES", "Evidence", "belongs", "evidence", "stock_of"]
 
 Flags = npt.NDArray[np.bool_]
 
@@ -52,13 +52,19 @@ def stock_of(cells: Cells, member: sp.csr_array) -> Ints:
     carried by two members and be twice as frequent inside as outside. What an ordinary theme that some
     members also follow explains is thereby left to that theme.
     """
-    inside = sp.csr_array(cells.carriers @ member)
-    inside.sort_indices()
-    value = np.repeat(np.arange(inside.shape[0]), np.diff(inside.indptr))
-    shared = inside.data >= 2
-    value, group, k = value[shared], inside.indices[shared].astype(np.int64), inside.data[shared]
+    groups = member.shape[1]
+    account, group = _members(member)
+    mine = cells.per_kind(account, group, groups)[0]
+    row, many = cells.rows_of(account)
+    key = cells.value[row] * groups + np.repeat(group, many)
+    key.sort()
+    first = np.flatnonzero(np.diff(key, prepend=-1))
+    k = np.diff(first, append=len(key)).astype(np.float64)
+    shared = k >= 2
+    value, group = np.divmod(key[first[shared]], groups)
+    k = k[shared]
     kind = cells.incidence.kind[value]
-    mine = cells.per_kind(member)[0][kind, group]
+    mine = mine[kind, group]
     outside = (cells.incidence.degree[value] - k + 1.0) / (cells.total[kind] - mine + cells.distinct[kind])
     ratio = (k - 1.0) / np.maximum(mine, 1.0) / outside
     telling = ratio > _ENRICHED
@@ -74,7 +80,7 @@ def stock_of(cells: Cells, member: sp.csr_array) -> Ints:
 
 
 def evidence(cells: Cells, member: sp.csr_array, stock: Ints, *, against_all: bool = False,
-             members_only: bool = False) -> Evidence:
+             members_only: bool = False, least: float = -np.inf) -> Evidence:
     """Bits for every account that carries something of a group's stock.
 
     A kind is one comparison with ordered levels π (``SHARES``): of an account's n values of the kind, each came with
@@ -86,31 +92,70 @@ def evidence(cells: Cells, member: sp.csr_array, stock: Ints, *, against_all: bo
 
     With ``against_all`` ρ compares with everybody instead of with those outside: the baseline is then the same for
     every group, so that evidence of a part and of a whole can be compared. With ``members_only`` nobody else is
-    looked at; the members' evidence is the same.
+    looked at; the members' evidence is the same. Nor need those be that surely show at most ``least`` bits: some of
+    them are left out, no member and nobody who shows more.
     """
     groups, kinds = member.shape[1], cells.kinds
-    at = stock[cells.value]
-    use = np.flatnonzero(at >= 0)
-    own = _belongs(member, cells.account[use], at[use])
+    members = _members(member)
+    held, having = cells.per_kind(*members, groups)
     if members_only:
-        use, own = use[own], own[own]
-    value, cell, group = cells.value[use], cells.cell[use], at[use]
-    mine, having = cells.per_kind(member)
-    told, value = compact(value, len(stock))
-    worth = _Worth(cells, mine, told, stock[told], np.bincount(value[own], minlength=len(told)), against_all)
-    keys, place = compact(cell * groups + group, len(cells.owner) * groups)
+        row = _own_rows(cells, members, stock)
+        told, value = compact(cells.value[row], len(stock))
+        own = np.ones(len(row), dtype=bool)
+    else:
+        told = np.flatnonzero(stock >= 0)
+        row, many = cells.rows_with(told)
+        value = np.repeat(np.arange(len(told)), many)
+        own = belongs(member, cells.account[row], stock[told][value])
+    worth = _Worth(cells, held, told, stock[told], np.bincount(value[own], minlength=len(told)), against_all)
+    if not members_only:
+        near = np.flatnonzero(own | _may_exceed(least, cells.account[row], worth.most()[value], own))
+        near = near[np.argsort(row[near])]
+        row, value, own = row[near], value[near], own[near]
+    cell = cells.cell[row]
+    keys, place = compact(cell * groups + stock[told][value], len(cells.owner) * groups)
     level = worth.levels(value, cells.size[cell], own, place, len(keys))
-    cell, group = keys // groups, keys % groups
+    cell, group = np.divmod(keys, groups)
     loose = cells.size[cell] - np.bincount(place, minlength=len(keys))
-    level += loose * np.log(1 - SHARES)[:, None]
+    for at, share in enumerate(SHARES):
+        level[at] += loose * np.log(1 - share)
     account, kind = cells.owner[cell], cells.kind[cell]
-    top = level.max(axis=0)
-    like = np.exp(level - top)
     slot = group * kinds + kind
-    inside = _belongs(member, account, group)
+    inside = slice(None) if members_only else belongs(member, account, group)
+    top = level.max(axis=0)
+    level -= top
+    like = np.exp(level, out=level)
     rates = _rates(like[:, inside], slot[inside], having.T)
-    bits = (np.log((like * rates[:, slot]).sum(axis=0)) + top) / np.log(2)
+    bits = (np.log(_mixed(like, rates, slot)) + top) / np.log(2)
     return _by_family(cells, member, account, group, kind, bits, rates[0].reshape(groups, kinds))
+
+
+def _members(member: sp.csr_array) -> tuple[Ints, Ints]:
+    """Who is in which group, sorted by account."""
+    times = np.diff(member.indptr)
+    some = np.flatnonzero(times)
+    return np.repeat(some, times[some]), member.indices.astype(np.int64)
+
+
+def _own_rows(cells: Cells, members: tuple[Ints, Ints], stock: Ints) -> Ints:
+    """Places of the coincidences of members with what is in their group's stock, ascending."""
+    row, many = cells.rows_of(members[0])
+    own: Ints = row[stock[cells.value[row]] == np.repeat(members[1], many)]
+    own.sort()
+    return own
+
+
+def _may_exceed(least: float, account: Ints, most: Floats, own: Flags) -> Flags:
+    """Which coincidences are of accounts that may show more than ``least`` bits for a group that they are not in.
+
+    ``most`` is what each says at most. Evidence is a sum over families, negative parts included, of means of sums
+    over values: never more than the sum over all of an account's values.
+    """
+    if np.isneginf(least):
+        return ~own
+    total = np.bincount(account, weights=np.where(own, 0.0, most))
+    # What rounding may do to sums of logarithms is far below a thousandth of a bit.
+    return total[account] > least - 1e-3
 
 
 class _Worth:
@@ -128,6 +173,13 @@ class _Worth:
             # An account that is not a member counts for neither side.
             self._outside = (np.maximum(degree - self._k - 1.0, 0.0) + 1.0) / others
             self._inside = (np.maximum(degree - self._k, 0.0) + 1.0) / others
+        # For accounts outside a value is worth the same, whoever carries it: one logarithm a value.
+        self._plain = self._k / np.maximum(self._held, 1.0) / self._outside
+
+    def most(self) -> Floats:
+        """What each value says at most for an account outside, at any level, in bits."""
+        most: Floats = np.log2(np.maximum(1 - SHARES[-1] + SHARES[-1] * self._plain, 1.0))
+        return most
 
     def levels(self, value: Ints, size: Floats, own: Flags, place: Ints, places: int) -> Floats:
         """Σ log(1 − π + π ρ) over the coincidences of each place (levels π × places).
@@ -138,11 +190,9 @@ class _Worth:
         mine = np.flatnonzero(own)
         held = self._held[value[mine]] - size[mine]
         ratio = (self._k[value[mine]] - 1.0) / np.maximum(held, 1.0) / self._inside[value[mine]]
-        # For accounts outside a value is worth the same, whoever carries it: one logarithm a value.
-        plain = self._k / np.maximum(self._held, 1.0) / self._outside
         for at, share in enumerate(SHARES):
             if share:  # log 1 is nothing
-                each = np.log(1 - share + share * plain)[value]
+                each = np.log(1 - share + share * self._plain)[value]
                 each[mine] = np.log(1 - share + share * ratio)
                 level[at] = np.bincount(place, weights=each, minlength=places)
         return level
@@ -160,10 +210,10 @@ def _rates(like: Floats, slot: Ints, having: Floats) -> Floats:
     def learn(where: Ints, base: Floats, quiet: Floats, weight: float) -> Floats:
         rates = base
         for _ in range(_ROUNDS):
-            post = like * rates[:, where]
-            post /= post.sum(axis=0)
+            mixed = _mixed(like, rates, where)
             # (bincount of nothing is of integers)
-            seen = np.array([np.bincount(where, weights=row, minlength=base.shape[1]) for row in post], np.float64)
+            seen = rates * np.array([np.bincount(where, weights=row / mixed, minlength=base.shape[1])
+                                     for row in like], np.float64)
             seen[0] += quiet
             rates = (seen + weight * base) / (seen.sum(axis=0) + weight)
         return rates
@@ -171,6 +221,14 @@ def _rates(like: Floats, slot: Ints, having: Floats) -> Floats:
     even = np.full((len(SHARES), kinds), 1.0 / len(SHARES))
     pooled = learn(slot % kinds, even, silent.reshape(-1, kinds).sum(axis=0), 1.0)
     return learn(slot, np.tile(pooled, (1, slots // kinds)), silent, _PSEUDO)
+
+
+def _mixed(like: Floats, rates: Floats, slot: Ints) -> Floats:
+    """Likelihood of each cell, its levels weighed by the rates of its slot."""
+    mixed: Floats = np.zeros(like.shape[1])
+    for row, rate in zip(like, rates, strict=True):
+        mixed += row * rate[slot]
+    return mixed
 
 
 def _by_family(cells: Cells, member: sp.csr_array, account: Ints, group: Ints, kind: Ints, bits: Floats,
@@ -187,10 +245,10 @@ def _by_family(cells: Cells, member: sp.csr_array, account: Ints, group: Ints, k
     for one in range(cells.kinds):
         quiet[:, cells.family[one]] = np.maximum(quiet[:, cells.family[one]], silent[:, one])
     missing = np.where(cells.has_family[who], np.minimum(quiet[which], 0.0), 0.0)
-    return Evidence(who, which, np.where(np.isneginf(best), missing, best), _belongs(member, who, which))
+    return Evidence(who, which, np.where(np.isneginf(best), missing, best), belongs(member, who, which))
 
 
-def _belongs(member: sp.csr_array, account: Ints, group: Ints) -> Flags:
+def belongs(member: sp.csr_array, account: Ints, group: Ints) -> Flags:
     """Whether each account is a member of the group beside it."""
     start, times = member.indptr, np.diff(member.indptr)
     found = np.zeros(len(account), dtype=bool)

@@ -73,6 +73,9 @@ def link(sightings: pa.Table, family_of: Mapping[str, tuple[str, int]], *, seed:
     judged by the model of the real data). The result does not depend on row order or account names.
     """
     incidence = encode(sightings, family_of)
+    # A caller that keeps no reference of its own has the memory back.
+    del sightings
+    pa.default_memory_pool().release_unused()
     pairs = share_pairs(incidence)
     if model is None:
         model = learn(pairs, incidence)

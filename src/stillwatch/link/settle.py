@@ -99,10 +99,12 @@ def settle(cells: Cells, groups: Sequence[Ints], rivals: Sequence[int] | None = 
             return []
         member = membership_matrix(cells, groups)
         stock, size = stock_of(cells, member), np.array([len(group) for group in groups])
-        # Which groups are lost is their members' matter: while some are, looking at everybody else can wait.
+        bound = np.log2(cells.accounts / size) + _MARGIN
+        # Which groups are lost is their members' matter: while some are, looking at everybody else can wait. And who
+        # surely shows less than every bound belongs nowhere, and is nobody's rival.
         for members_only in (True, False) if losing else (False,):
-            seen = evidence(cells, member, stock, members_only=members_only)
-            inside = seen.total > np.log2(cells.accounts / size)[seen.group] + _MARGIN
+            seen = evidence(cells, member, stock, members_only=members_only, least=float(bound.min()))
+            inside = seen.total > bound[seen.group]
             if rivals is not None:
                 inside &= _best(seen, rival)
             stay = np.bincount(seen.group[inside & seen.member], minlength=len(groups))
@@ -173,7 +175,7 @@ def describe(cells: Cells, groups: Sequence[Ints], stability: Sequence[float] | 
     if not groups:
         return []
     member = membership_matrix(cells, groups)
-    seen = evidence(cells, member, stock_of(cells, member))
+    seen = evidence(cells, member, stock_of(cells, member), members_only=True)
     edges = np.searchsorted(seen.group, np.arange(len(groups) + 1))
     found = [_one(cells, seen, slice(edges[place], edges[place + 1]), 1.0 if stability is None else stability[place])
              for place in range(len(groups))]

@@ -45,21 +45,21 @@ def link_sightings(inputs: Sequence[str | Path], out: Path, *, settings: Setting
     check_target(out, is_linkage, _WHAT)
     declared = read_families(families)
     clock = Clock(watcher or Quiet())
-    with new_folder(out, is_linkage, _WHAT) as draft, \
-            connect_as(settings, scratch=draft) as engine:
+    with new_folder(out, is_linkage, _WHAT) as draft:
         with clock.stage("reading sightings"):
             given = read_sightings(inputs, draft / "read", settings=settings, key=key, secret=declared.secret,
                                    tick=clock.watcher.tick)
-        with clock.stage("adding up repeats"):
-            _write_sightings(engine, given, draft / "sightings.parquet")
+        kept = draft / "sightings.parquet"
+        with clock.stage("adding up repeats"), connect_as(settings, scratch=draft) as engine:
+            _write_sightings(engine, given, kept)
         shutil.rmtree(draft / "read")
         with clock.stage("linking accounts"):
-            sightings = _read(draft / "sightings.parquet")
-            linked = link(sightings, declared.of, seed=settings.seed)
+            # Nobody but link holds the table, so that it can be let go before groups are found.
+            linked = link(_read(kept), declared.of, seed=settings.seed)
         groups = linked.group_table(key)
         for name, table, data in (("edges", EDGES, linked.edge_table()), ("groups", GROUPS, groups)):
             pq.write_table(conform(data, table), draft / f"{name}.parquet", compression="zstd")
-        summary = _about(given, declared, settings, key) | _outcome(linked, groups, sightings.num_rows)
+        summary = _about(given, declared, settings, key) | _outcome(linked, groups, pq.read_metadata(kept).num_rows)
         summary["timings"] = clock.seconds
         (draft / "summary.json").write_text(json.dumps(summary, indent=1, sort_keys=True) + "\n", "utf-8")
     return summary
@@ -81,9 +81,10 @@ def _write_sightings(engine: Engine, given: GivenSightings, path: Path) -> None:
 
 
 def _read(path: Path) -> pa.Table:
-    """The sightings without their labels, which linking does not look at."""
-    data = pq.read_table(path, columns=[name for name in SIGHTINGS.names if name != "label"])
-    return conform(data, SIGHTINGS)
+    """What linking looks at. Rows are sorted by account and kind: of these, each name is read once a row group."""
+    # What writing left in Arrow's hands would stay beside it.
+    pa.default_memory_pool().release_unused()
+    return pq.read_table(path, columns=["account_id", "kind", "value", "count"], read_dictionary=["account_id", "kind"])
 
 
 def _about(given: GivenSightings, declared: Families, settings: Settings, key: DeploymentKey) -> dict[str, Any]:

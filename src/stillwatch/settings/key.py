@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import os
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from stillwatch.settings.private import is_exposed, write_private
 __all__ = ["DeploymentKey", "create_key", "key_path", "load_key"]
 
 _BYTES = 32
+_BLOCK = 64
+"""Bytes of a block of SHA-256."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,20 @@ class DeploymentKey:
         """
         message = domain.encode() + b"\x00" + value.encode("utf-8", "surrogatepass")
         return hmac.digest(self.secret, message, "sha256").hex()[:32]
+
+    def digests(self, domain: str, values: Iterable[str]) -> list[str]:
+        """``digest`` of many values, in less than half the time: what all have in common is hashed once (RFC 2104)."""
+        secret = self.secret if len(self.secret) <= _BLOCK else hashlib.sha256(self.secret).digest()
+        padded = secret.ljust(_BLOCK, b"\x00")
+        inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in padded) + domain.encode() + b"\x00")
+        outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in padded))
+        made = []
+        for value in values:
+            inside, outside = inner.copy(), outer.copy()
+            inside.update(value.encode("utf-8", "surrogatepass"))
+            outside.update(inside.digest())
+            made.append(outside.hexdigest()[:32])
+        return made
 
     def subkey(self, domain: str) -> bytes:
         """A 32-byte key for one purpose, for example as the key of a fast keyed hash (BLAKE2)."""
