@@ -25,7 +25,7 @@ FEATURES: Mapping[str, str] = {
     "repeated_items": "share of the texts that were sent before, by anyone in the group",
     "across_models": "share of the texts that were sent to two or more models",
     "round_the_clock": "entropy of the hours of the day, 1 for equal use of all 24",
-    "every_day": "entropy of the days of the week, 1 for equal use of all seven",
+    "every_day": "entropy of the days of the week, 1 for equal use of all that there were",
     "equal_volumes": "1 − Gini coefficient of the accounts' exchanges",
     "hosted": "share of the accounts seen from networks that host servers",
     "own_payer": "distinct payers over accounts that have one",
@@ -274,13 +274,21 @@ def _timing(engine: Engine, own: Relation, groups: dict[str, Measured]) -> None:
         for name, counts in _by_group(engine, counted, "part").items():
             share = np.array(list(counts.values()), dtype=np.float64)
             share /= share.sum()
-            groups[name].features[feature] = float(-(share * np.log(share)).sum() / np.log(parts))
+            # What has run for three days has had three days of the week to use.
+            most = parts if unit == _HOUR_US else min(parts, _days(groups[name]))
+            if most > 1:
+                groups[name].features[feature] = min(1.0, float(-(share * np.log(share)).sum() / np.log(most)))
     counted = own.group_by("group_id", "account_id").agg(count=own.count())
     for name, counts in _by_group(engine, counted, "account_id").items():
         volume = np.sort(np.array(list(counts.values()), dtype=np.float64))
         rank = np.arange(1, len(volume) + 1)
         gini = float(((2 * rank - len(volume) - 1) * volume).sum() / (len(volume) * volume.sum()))
         groups[name].features["equal_volumes"] = 1.0 - gini
+
+
+def _days(it: Measured) -> int:
+    """Days (UTC) from a group's first exchange to its last, both counted."""
+    return int((it.last_seen.date() - it.first_seen.date()).days) + 1
 
 
 def _origins(members: pa.Table, blocks: pa.Table, groups: dict[str, Measured]) -> None:

@@ -52,7 +52,8 @@ class Claim:
 
 @dataclass(frozen=True)
 class Conclusion:
-    """The first screen: a headline, what was scanned, what follows, since when, the claims, and what stayed unseen."""
+    """The first screen: a headline, what was scanned, what follows, since when, the claims, what stayed unseen; how old
+    logs are that end long before, and what no log could say."""
 
     headline: str
     scanned: str
@@ -60,6 +61,8 @@ class Conclusion:
     reportable: str | None
     claims: tuple[Claim, ...]
     unseen: tuple[str, ...]
+    age: str
+    in_no_log: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -152,8 +155,8 @@ def conclude(findings: Findings) -> Conclusion:
     """The first screen's words."""
     found = findings.detections
     headline = f"{plural(len(found), 'campaign')} detected" if found else "No campaign detected"
-    return Conclusion(headline, f"{_scanned(findings)}{_old(findings)}", _sentences(findings), reportable(findings),
-                      claims(found, findings), _unseen(findings))
+    return Conclusion(headline, _scanned(findings), _sentences(findings), reportable(findings),
+                      claims(found, findings), _unseen(findings), _age(findings), _in_no_log(findings.summary))
 
 
 def _least(value: float | None, otherwise: float) -> float:
@@ -203,12 +206,12 @@ def _scanned(findings: Findings) -> str:
     return said + (f", from {plural(inputs, 'input')}." if inputs else ".")
 
 
-def _old(findings: Findings) -> str:
+def _age(findings: Findings) -> str:
     """That the logs end long before the scan, where they do: what is told of them may be over."""
     made, last = findings.summary.time("created_at"), findings.summary.record("span").time("last")
     if made is None or last is None or (made - last).days < _STALE_DAYS:
         return ""
-    return (f" The logs end {plural((made - last).days, 'day')} before this scan: what it found may be over, and"
+    return (f"The logs end {plural((made - last).days, 'day')} before this scan: what it found may be over, and"
             " addresses and keys may have changed hands.")
 
 
@@ -268,8 +271,6 @@ def _unseen(findings: Findings) -> tuple[str, ...]:
             continue  # said above, with its share
         said.append(f"Missing: {item.text('input') or 'an input'}" + (f" – {effect}" if effect else "."))
     said += _not_read(summary)
-    if kept:
-        said += _in_no_log(summary)
     if findings.absent:
         said.append(f"This folder lacks {', '.join(findings.absent)}; what rests on it is left out.")
     return tuple(said)
@@ -298,8 +299,8 @@ def _not_read(summary: Record) -> list[str]:
     return said
 
 
-def _in_no_log(summary: Record) -> list[str]:
-    said = ["Who held a key, and what became of the answers: no log says."]
-    if not any(read.text("role") == "agreements" for read in summary.records("beside")):
-        said.insert(0, "Whether anybody was permitted to do it: no agreements were given (--agreements).")
-    return said
+def _in_no_log(summary: Record) -> tuple[str, ...]:
+    said = "Who held a key, and what became of the answers: no log says."
+    if any(read.text("role") == "agreements" for read in summary.records("beside")):
+        return (said,)
+    return "Whether anybody was permitted to do it: no agreements were given (--agreements).", said
