@@ -366,3 +366,41 @@ def test_a_template_cannot_forget_to_clean_or_escape() -> None:
 def test_an_id_that_is_console_markup_is_shown_as_it_is(tmp_path: Path) -> None:
     folder = fixture.write(tmp_path, fixture.tables((fixture.campaign("[red]x[/]"), 3)), fixture.summary())
     assert "[red]x[/]" in terminal(folder)
+
+
+def test_it_says_what_to_do_now_and_what_a_block_would_also_stop(tmp_path: Path) -> None:
+    folder = fixture.typical(tmp_path)
+    words = page(folder).words
+    steps = words[words.index("What to do now"):words.index("What was observed")]
+    assert "these logs end on 4 June 2026" in steps
+    assert "stillwatch case open FINDINGS" in steps
+    assert "Stillwatch blocks nothing, and this page authorises no block" in steps
+    (row,) = [row for row in pq.read_table(folder / "campaigns.parquet").to_pylist()
+              if f"open FINDINGS {row['campaign_id']}" in steps]
+    accused = [member for member in pq.read_table(folder / "members.parquet").to_pylist()
+               if member["campaign_id"] == row["campaign_id"] and member["probability"] >= 0.5]
+    beside = sum(member["exchanges_total"] - member["exchanges"] for member in accused)
+    assert beside > 0
+    assert f"Blocking all {len(accused)} would also stop {beside:,} exchanges" in steps
+
+
+@pytest.mark.parametrize(("made", "days"), [("2026-06-06T03:12:44+00:00", None), ("2026-09-06T03:12:44+00:00", 93)])
+def test_old_logs_are_called_old(made: str, days: int | None, tmp_path: Path) -> None:
+    folder = fixture.typical(tmp_path)
+    summary = json.loads((folder / "summary.json").read_text("utf-8"))
+    (folder / "summary.json").write_text(json.dumps({**summary, "created_at": made}), "utf-8")
+    words = page(folder).words
+    assert ("before this scan: what it found may be over" in words) is (days is not None)
+    assert days is None or f"The logs end {days} days before this scan" in words
+
+
+def test_it_says_what_no_log_says_and_whether_permission_was_looked_at(tmp_path: Path) -> None:
+    folder = fixture.typical(tmp_path)
+    asked = "no agreements were given (--agreements)"
+    assert "what became of the answers: no log says" in page(folder).words
+    assert asked in page(folder).words
+    summary = json.loads((folder / "summary.json").read_text("utf-8"))
+    beside = [{"path": "agreements.parquet", "role": "agreements", "digest": "0"}]
+    (folder / "summary.json").write_text(json.dumps({**summary, "beside": beside}), "utf-8")
+    assert asked not in page(folder).words
+    assert "what became of the answers: no log says" in page(folder).words

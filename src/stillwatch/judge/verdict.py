@@ -177,7 +177,8 @@ class _Traffic:
         claimed: dict[str, dict[str, int]] = {}
         for (group, account), (count, _, _) in known.own.items():
             claimed.setdefault(account, {})[group] = count
-        return _Traffic(profiles, claimed, min((row["first_seen"] for row in profiles.values()), default=None))
+        seen = [row["first_seen"] for row in profiles.values() if row["first_seen"] is not None]
+        return _Traffic(profiles, claimed, min(seen, default=None))
 
     def free(self, account: str) -> int:
         """How many exchanges of an account are no linked group's work."""
@@ -237,7 +238,7 @@ def _victim(account: str, own: int, traffic: _Traffic, created: datetime | None,
         return "most of its traffic is its own: the key may be stolen, or its owner a customer of a relay"
     if profile is None or started is None or not own or not free:
         return None
-    if profile["first_seen"] < started - _ORDINARY:
+    if profile["first_seen"] is not None and profile["first_seen"] < started - _ORDINARY:
         return "it was in ordinary use long before the group's work began: the key may be stolen"
     since_ever = traffic.begins is None or started < traffic.begins + _DAY
     if created is not None and created < started - 6 * _ORDINARY and not since_ever:
