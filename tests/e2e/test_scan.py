@@ -325,8 +325,10 @@ def test_the_explanation_counts_the_members_and_says_who_else_is_linked(demo):
     told = {row["campaign_id"]: row for row in pq.read_table(demo.findings / "campaigns.parquet").to_pylist()}
     assert any(linked.count(name) > row["accounts"] for name, row in told.items())
     for name, row in told.items():
-        assert row["explanation"].startswith(f"{row['accounts']:,} accounts appear to be run together")
-        assert ("linked and no member" in row["explanation"]) == (linked.count(name) > row["accounts"])
+        detected = row["verdict"] == "distillation" and row["q_value"] <= 0.01 and row["probability"] >= 0.9
+        beyond = "appear to be run together" if detected else "share "
+        assert row["explanation"].startswith(f"{row['accounts']:,} accounts {beyond}")
+        assert ("linked and take" in row["explanation"]) == (linked.count(name) > row["accounts"])
 
 
 @pytest.mark.slow
